@@ -1,1 +1,43 @@
-//! push-mux
+//! A thread-per-core muxrpc server framework with credit-based flow control.
+//!
+//! muxrpc multiplexes requests and streams over one connection; push-mux adds a credit per stream, so that a slow
+//! reader costs its own stream and nothing else. The crate speaks both, byte for byte as the JavaScript `muxrpc` 8 and
+//! `push-mux` 1.0.7 do. One glommio executor runs per core; a connection lives on one of them and handlers need
+//! not be `Send`.
+//!
+//! ```no_run
+//! use push_mux::{Call, CallError, Router, Server};
+//!
+//! async fn hello(call: Call) -> Result<String, CallError> {
+//!     let name: String = call.arg(0)?;
+//!     Ok(format!("hello, {name}!"))
+//! }
+//!
+//! fn main() -> push_mux::Result<()> {
+//!     Server::bind("net:127.0.0.1:8008")?.serve(|_shard| Router::new().on_async("hello", hello))
+//! }
+//! ```
+//!
+//! The layers, each of which may name only itself and those before it: [`wire`], [`flow`], [`mux`] (pure: no socket,
+//! clock or randomness; all that remains with `--no-default-features`), then [`runtime`] and [`rpc`].
+
+#![cfg_attr(not(feature = "runtime"), forbid(unsafe_code))]
+
+pub mod flow;
+pub mod mux;
+pub mod wire;
+
+//TMP #[cfg(feature = "runtime")]
+//TMP pub mod rpc;
+//TMP #[cfg(feature = "runtime")]
+//TMP pub mod runtime;
+//TMP
+//TMP #[cfg(feature = "runtime")]
+//TMP pub use crate::{
+//TMP     rpc::{
+//TMP         AsyncHandler, Call, CallError, Client, DuplexHandler, Json, Permissions, Plugin, Router, Server, SinkHandler,
+//TMP         SourceHandler, block_on,
+//TMP     },
+//TMP     runtime::{Address, Error, RecvError, RecvStream, Result, SendError, SendStream, Shard},
+//TMP     wire::{Body, BodyKind},
+//TMP };

@@ -1,0 +1,96 @@
+/// Decides when a window is too small for the path, from what a reader consumed between two grants.
+///
+/// Rule: the window doubles when half of it was consumed in less than two round trips while the sender was close to its
+/// limit. After a doubling it must have paid: growth goes on only while the rate rises by a tenth, or queues
+/// would grow where the network is the limit, not the window (grpc-go's estimator stops for the same reason).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tuner {
+    /// Where the present half-window began: consumed total, and time in microseconds.
+    mark_consumed: u64,
+    mark_micros: u64,
+    /// Rate of the half-window before the last doubling, bytes per second; 0 when none was measured.
+    rate_before: u64,
+    /// Doublings in a row that did not pay.
+    barren: u8,
+}
+
+/// What a tuner looks at when a grant is due.
+#[derive(Clone, Copy, Debug)]
+pub struct TunerSample {
+    /// Now, in microseconds since any fixed point.
+    pub now_micros: u64,
+    /// The receiver's consumed total.
+    pub consumed: u64,
+    /// The present window.
+    pub window: u64,
+    /// Round trip in microseconds.
+    pub rtt_micros: u64,
+    /// Whether the sender was near its limit since the last grant.
+    pub limited: bool,
+}
+
+/// Two doublings without gain stop the growth until the stream has been idle.
+const BARREN_MAX: u8 = 2;
+
+/// A pause this long starts the measurement anew.
+const IDLE_MICROS: u64 = 10_000_000;
+
+impl Tuner {
+    /// Looks at a sample; says whether the window should double.
+    pub fn observe(&mut self, sample: TunerSample) -> bool {
+        let consumed = sample.consumed.saturating_sub(self.mark_consumed);
+        if consumed < sample.window / 2 {
+            return false;
+        }
+        let micros = sample.now_micros.saturating_sub(self.mark_micros).max(1);
+        self.mark_consumed = sample.consumed;
+        self.mark_micros = sample.now_micros;
+        if micros > IDLE_MICROS {
+            (self.rate_before, self.barren) = (0, 0);
+            return false;
+        }
+        if !sample.limited || micros >= 2 * sample.rtt_micros.max(1) || self.barren >= BARREN_MAX {
+            return false;
+        }
+        let rate = consumed.saturating_mul(1_000_000) / micros;
+        let paid = rate >= self.rate_before + self.rate_before / 10;
+        self.barren = if paid { 0 } else { self.barren + 1 };
+        self.rate_before = self.rate_before.max(rate);
+        self.barren < BARREN_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(now_micros: u64, consumed: u64, window: u64) -> TunerSample {
+        TunerSample { now_micros, consumed, window, rtt_micros: 50_000, limited: true }
+    }
+
+    #[test]
+    fn a_window_that_limits_a_long_path_doubles_until_it_no_longer_pays() {
+        let mut tuner = Tuner::default();
+        let (mut window, mut consumed, mut now) = (64_u64 << 10, 0, 1_000_000_000);
+        tuner.observe(sample(now, consumed, 0));
+        // One window a round trip, until 8 MiB a round trip is what the path gives.
+        for _ in 0..200 {
+            let step = (window / 2).min(4 << 20);
+            now += 50_000 * step / window.min(8 << 20);
+            consumed += step;
+            if tuner.observe(sample(now, consumed, window)) {
+                window *= 2;
+            }
+        }
+        assert!(window >= 8 << 20, "{window}");
+        assert!(window <= 64 << 20, "{window}");
+    }
+
+    #[test]
+    fn a_sender_that_is_not_limited_gets_no_more() {
+        let mut tuner = Tuner::default();
+        let mut idle = sample(1_000_000, 1 << 20, 64 << 10);
+        idle.limited = false;
+        assert!(!tuner.observe(idle));
+    }
+}

@@ -1,0 +1,101 @@
+//! Requests and replies.
+
+use super::{Phase, Session};
+use crate::{
+    mux::{Event, InboundRequest, Outgoing, RefusedSend, SessionError, error_body, schedule::Flow},
+    wire::{Body, Header},
+};
+
+/// Replies and requests longer than this queue with the bulk.
+const INTERACTIVE_BYTES_MAX: usize = 4 << 10;
+
+impl Session {
+    /// Sends a request; yields the id its [`Event::Reply`] will bear, or `None` when too many are in flight
+    /// ([`Event::RequestsWritable`] follows).
+    ///
+    /// # Errors
+    /// [`RefusedSend`] when the body is empty or too long, or the session takes no new work.
+    pub fn request(&mut self, body: &Outgoing<'_>) -> Result<Option<i32>, RefusedSend> {
+        self.check_body(body)?;
+        if self.requests_out.len() >= self.config.limits.requests_out_max {
+            self.requests_out_blocked = true;
+            return Ok(None);
+        }
+        let id = self.take_id()?;
+        self.requests_out.insert(id, ());
+        self.queue_message(id, false, body);
+        Ok(Some(id))
+    }
+
+    /// Nobody waits for this reply any more; when it comes it is dropped.
+    pub fn forget_request(&mut self, id: i32) {
+        self.requests_out.remove(&id);
+        self.unblock_requests();
+    }
+
+    fn unblock_requests(&mut self) {
+        if self.requests_out_blocked && self.requests_out.len() < self.config.limits.requests_out_max {
+            self.requests_out_blocked = false;
+            self.events.push_back(Event::RequestsWritable);
+        }
+    }
+
+    pub(super) fn handle_reply(&mut self, id: i32, is_error: bool, body: Body) {
+        self.requests_out.remove(&id);
+        let reply = if is_error { Err(body) } else { Ok(body) };
+        self.events.push_back(Event::Reply(id, reply));
+        self.unblock_requests();
+    }
+
+    pub(super) fn handle_request(&mut self, request: InboundRequest, body: Body) -> Result<(), SessionError> {
+        let crowded = self.requests_in >= self.config.limits.requests_in_max;
+        if crowded || self.phase != Phase::Open {
+            self.counters.requests_refused += 1;
+            let message = if crowded { "too many requests" } else { "parent stream is closing" };
+            self.write_end(request.id, false, &error_body(message));
+            self.pause_if_full();
+            return self.glitch(1);
+        }
+        self.requests_in += 1;
+        self.events.push_back(Event::Request(request, body));
+        Ok(())
+    }
+
+    /// Answers a request.
+    ///
+    /// # Errors
+    /// [`RefusedSend`] when the body cannot be sent; the caller is then told so with an error instead.
+    pub fn reply(&mut self, request: InboundRequest, body: &Outgoing<'_>) -> Result<(), RefusedSend> {
+        if let Err(refused) = self.check_body(body) {
+            self.reply_error(request, &error_body(&refused.to_string()));
+            return Err(refused);
+        }
+        self.requests_in = self.requests_in.saturating_sub(1);
+        self.queue_message(request.id, false, body);
+        Ok(())
+    }
+
+    /// Answers a request with an error body.
+    pub fn reply_error(&mut self, request: InboundRequest, error: &Body) {
+        self.requests_in = self.requests_in.saturating_sub(1);
+        self.queue_message(request.id, true, &Outgoing::owned(error.kind, error.bytes.clone()));
+    }
+
+    fn queue_message(&mut self, id: i32, end: bool, body: &Outgoing<'_>) {
+        if matches!(self.phase, Phase::Said | Phase::Dead(_)) {
+            return;
+        }
+        let body_bytes = u32::try_from(body.as_slice().len()).unwrap_or(u32::MAX);
+        let header = Header { id, stream: false, end, kind: body.kind, body_bytes };
+        if body.as_slice().len() <= INTERACTIVE_BYTES_MAX {
+            self.interactive.push(header, body);
+        } else {
+            self.replies.push(header, body);
+            if !std::mem::replace(&mut self.replies_scheduled, true) {
+                self.replies_deficit = 0;
+                self.schedule.add_fresh(Flow::Replies);
+            }
+        }
+        self.pause_if_full();
+    }
+}

@@ -1,0 +1,189 @@
+//! Everything that happens because time passes.
+
+use super::Session;
+use crate::mux::{
+    Event, SessionError, StreamKey, Time,
+    control::Theirs,
+    error_body,
+    stream::{RecvState, Stream},
+};
+use std::time::Duration;
+
+/// Waits before each repeat of a stream's last grant; the last one goes on for ever.
+const REFRESH_AFTER: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(400),
+    Duration::from_millis(1600),
+    Duration::from_millis(6400),
+    Duration::from_secs(30),
+];
+
+/// Least wait before the overdraft is doubled.
+const PROBE_AFTER_MIN: Duration = Duration::from_millis(50);
+
+/// A pause of reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pause {
+    /// When the watchdog looks.
+    deadline: Time,
+    /// Cost consumed when it was armed.
+    consumed: u64,
+}
+
+impl Session {
+    /// Tells the round trip of the transport, as the kernel measured it.
+    pub const fn handle_rtt(&mut self, rtt: Duration) {
+        self.rtt = rtt;
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due next.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Time> {
+        let pause = self.paused.map(|pause| pause.deadline);
+        [pause, self.probe_at, self.refresh_at].into_iter().flatten().min()
+    }
+
+    /// Does what is due. Harmless to call early.
+    ///
+    /// # Errors
+    /// [`SessionError`] when a deadline of the peer's has passed.
+    pub fn handle_timeout(&mut self, now: Time) -> Result<(), SessionError> {
+        self.now = now;
+        if self.probe_at.is_some_and(|at| at <= now) {
+            self.probe();
+        }
+        if self.refresh_at.is_some_and(|at| at <= now) {
+            self.refresh();
+        }
+        if let Some(pause) = self.paused
+            && pause.deadline <= now
+        {
+            return self.watch(pause);
+        }
+        Ok(())
+    }
+
+    /// A stream has data and no credit: if the peer never grants at all, the overdraft must grow.
+    pub(super) fn arm_probe(&mut self) {
+        if self.probe_at.is_none() && !self.overdraft.is_granted() && self.config.overdraft.is_none() {
+            self.probe_at = Some(self.now + PROBE_AFTER_MIN.max(2 * self.rtt));
+        }
+    }
+
+    fn probe(&mut self) {
+        self.probe_at = None;
+        if self.overdraft.probe() {
+            self.counters.probes += 1;
+            self.wake_blocked();
+        }
+    }
+
+    /// A peer that is not ours may have missed a wake-up; push-mux 1.0.7 loses them when its socket fills.
+    pub(super) fn arm_refresh(&mut self) {
+        if self.refresh_at.is_none() && self.needs_refresh() {
+            self.refresh_at = Some(self.now + REFRESH_AFTER[0]);
+        }
+    }
+
+    const fn needs_refresh(&self) -> bool {
+        self.control.can_grant() && !self.control.is_ours && matches!(self.control.theirs, Theirs::Open)
+    }
+
+    /// Repeats the last grant of streams that have gone quiet with credit unused.
+    fn refresh(&mut self) {
+        self.refresh_at = None;
+        if !self.needs_refresh() {
+            return;
+        }
+        let mut next: Option<Time> = None;
+        for key in self.table.keys() {
+            let Some(stream) = self.table.get_mut(key) else { continue };
+            if !is_quiet(stream) {
+                continue;
+            }
+            let step = usize::from(stream.refreshes).min(REFRESH_AFTER.len() - 1);
+            let mut due = stream.active_at + REFRESH_AFTER[step];
+            if due <= self.now {
+                stream.is_refresh = true;
+                stream.refreshes = stream.refreshes.saturating_add(1);
+                stream.active_at = self.now;
+                due = self.now + REFRESH_AFTER[(step + 1).min(REFRESH_AFTER.len() - 1)];
+                self.counters.grants_refreshed += 1;
+                self.mark_dirty(key);
+            }
+            next = Some(next.map_or(due, |at| at.min(due)));
+        }
+        self.refresh_at = next;
+    }
+
+    /// Whether the driver should leave the transport unread.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.paused.is_some()
+    }
+
+    /// Stops reading when too much is unread, or too many replies are unsent.
+    pub(super) fn pause_if_full(&mut self) {
+        if self.paused.is_none() && (self.is_overfull() || self.is_reply_bound()) {
+            self.counters.reads_paused += 1;
+            self.paused = Some(self.pause());
+        }
+    }
+
+    fn pause(&self) -> Pause {
+        let limits = &self.config.limits;
+        let wait = if self.is_overfull() { limits.pause_max } else { limits.replies_pause_max };
+        Pause { deadline: self.now + wait, consumed: self.consumed }
+    }
+
+    const fn is_overfull(&self) -> bool {
+        self.received.left() == 0
+    }
+
+    fn is_reply_bound(&self) -> bool {
+        self.replies.bytes() + self.interactive.bytes() + self.urgent.len()
+            > self.config.limits.replies_bytes_max
+    }
+
+    /// Reads again once a quarter of the room is free and the replies are half gone.
+    pub(super) fn resume_reads(&mut self) {
+        if self.paused.is_none() {
+            return;
+        }
+        let replies = self.replies.bytes() + self.interactive.bytes() + self.urgent.len();
+        let is_roomy = self.received.left() >= self.received.limit() / 4;
+        if is_roomy && replies <= self.config.limits.replies_bytes_max / 2 {
+            self.paused = None;
+        }
+    }
+
+    /// Reading has been paused for long.
+    fn watch(&mut self, pause: Pause) -> Result<(), SessionError> {
+        if self.is_overfull() && pause.consumed == self.consumed {
+            if let Some(key) = self.largest() {
+                self.counters.watchdog_resets += 1;
+                self.cancel(key, Some(error_body("flow control: nobody reads this stream")));
+                self.events.push_back(Event::Aborted(key, crate::mux::End::Clean));
+            }
+        } else if self.is_reply_bound() && !self.is_overfull() {
+            return Err(self.die(SessionError::RepliesStuck));
+        }
+        self.resume_reads();
+        if self.paused.is_some() {
+            self.paused = Some(self.pause());
+        }
+        Ok(())
+    }
+
+    fn largest(&self) -> Option<StreamKey> {
+        self.table.iter().max_by_key(|(_, stream)| stream.backlog.charge()).map(|(key, _)| key)
+    }
+}
+
+/// Data came once, all of it was read, and the peer may send more but does not.
+fn is_quiet(stream: &Stream) -> bool {
+    stream.expects_data()
+        && stream.receiver.arrived() > 0
+        && stream.backlog.is_empty()
+        && matches!(stream.recv_state, RecvState::Open)
+}

@@ -1,0 +1,146 @@
+//! Bytes out: control first, then what is interactive, then the round robin.
+
+use super::{Phase, Session};
+use crate::{
+    mux::{
+        Output, StreamKey, Time,
+        schedule::{Flow, QUANTUM_BYTES},
+        stream::SendState,
+    },
+    wire::GOODBYE,
+};
+
+impl Session {
+    /// Whether [`poll_transmit`](Self::poll_transmit) has something to do.
+    #[must_use]
+    pub fn wants_transmit(&self) -> bool {
+        match self.phase {
+            Phase::Said => false,
+            Phase::Dead(_) => !self.urgent.is_empty(),
+            _ => {
+                !self.urgent.is_empty()
+                    || !self.interactive.is_empty()
+                    || !self.schedule.is_empty()
+                    || !self.dirty.is_empty()
+                    || (!self.room_waiters.is_empty() && self.queued.left() > 0)
+                    || self.is_drained()
+            }
+        }
+    }
+
+    /// Appends up to about `bytes_max` to `output`, one frame over at the most; grants and ends always.
+    pub fn poll_transmit(&mut self, now: Time, output: &mut Output, bytes_max: usize) {
+        self.now = now;
+        if matches!(self.phase, Phase::Said) {
+            return;
+        }
+        if !matches!(self.phase, Phase::Dead(_)) {
+            self.write_grants();
+        }
+        output.copy(&self.urgent);
+        self.urgent.clear();
+        if matches!(self.phase, Phase::Dead(_)) {
+            return;
+        }
+        // When bulk waits, an eighth of the turn is kept for it.
+        let reserved = if self.schedule.has_backlogged() { bytes_max / 8 } else { 0 };
+        let before = output.len();
+        let interactive_max = bytes_max - reserved;
+        while output.len() - before < interactive_max {
+            let Some(part) = self.interactive.pop() else { break };
+            output.push(part);
+        }
+        while output.len() - before < interactive_max {
+            let Some(flow) = self.schedule.pop_fresh() else { break };
+            self.visit(flow, output);
+        }
+        while output.len() - before < bytes_max {
+            let Some(flow) = self.schedule.pop_backlogged() else { break };
+            self.visit(flow, output);
+        }
+        self.resume_reads();
+        self.wake_room();
+        if self.is_drained() {
+            output.copy(&GOODBYE);
+            self.phase = Phase::Said;
+        }
+    }
+
+    /// Whether draining has come to its end and only goodbye is left to say.
+    fn is_drained(&self) -> bool {
+        self.phase == Phase::Draining
+            && self.requests_in == 0
+            && self.schedule.is_empty()
+            && self.interactive.is_empty()
+            && self.urgent.is_empty()
+            && (self.table.len() == 0 || self.all_ended())
+    }
+
+    /// Streams whose owners have not let go yet, but whose end is out, do not hold goodbye up.
+    fn all_ended(&self) -> bool {
+        self.table.iter().all(|(_, stream)| stream.send_state == SendState::Ended)
+    }
+
+    /// Serves one party for one quantum.
+    fn visit(&mut self, flow: Flow, output: &mut Output) {
+        match flow {
+            Flow::Replies => self.visit_replies(output),
+            Flow::Stream(key) => self.visit_stream(key, output),
+        }
+    }
+
+    fn visit_replies(&mut self, output: &mut Output) {
+        self.replies_deficit += QUANTUM_BYTES;
+        while let Some(bytes) = self.replies.front_bytes().filter(|bytes| *bytes <= self.replies_deficit) {
+            self.replies_deficit -= bytes;
+            output.push(self.replies.pop().unwrap_or_default());
+        }
+        if self.replies.is_empty() {
+            self.replies_scheduled = false;
+        } else {
+            self.schedule.add_backlogged(Flow::Replies);
+        }
+    }
+
+    fn visit_stream(&mut self, key: StreamKey, output: &mut Output) {
+        let stream_room = self.config.limits.stream_send_bytes_max;
+        let Some(stream) = self.table.get_mut(key) else { return };
+        stream.deficit += QUANTUM_BYTES;
+        let before = stream.queue.bytes();
+        while let Some(bytes) = stream.queue.front_bytes().filter(|bytes| *bytes <= stream.deficit) {
+            stream.deficit -= bytes;
+            output.push(stream.queue.pop().unwrap_or_default());
+        }
+        let written = before - stream.queue.bytes();
+        stream.is_announced |= written > 0;
+        self.queued.give(written as u64);
+        let wants_room = stream.waits.room && stream.queue.bytes() <= stream_room / 2;
+        if !stream.queue.is_empty() {
+            self.schedule.add_backlogged(Flow::Stream(key));
+        } else {
+            stream.is_scheduled = false;
+            if stream.send_state == SendState::Ending {
+                stream.send_state = SendState::Ended;
+                self.free_if_over(key);
+            }
+        }
+        if wants_room && self.queued.left() > 0 {
+            self.tell_writable(key);
+        } else if wants_room {
+            self.room_waiters.push_back(key);
+        }
+    }
+
+    /// Wakes as many of those who wait for room in the session's budget as can each fill their own.
+    fn wake_room(&mut self) {
+        let stream_room = (self.config.limits.stream_send_bytes_max as u64).max(1);
+        let mut woken = self.queued.left().div_ceil(stream_room);
+        while woken > 0 {
+            let Some(key) = self.room_waiters.pop_front() else { return };
+            if self.table.get(key).is_some_and(|stream| stream.waits.room) {
+                self.tell_writable(key);
+                woken -= 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+use super::{Body, HEADER_BYTES, Header, Headline};
+use bytes::{Buf, Bytes};
+
+/// One or more whole data frames of one stream that stood next to each other in one chunk, still in wire form.
+///
+/// A stream's backlog is kept as runs: an unread frame then costs the bytes it cost the peer's credit, and a burst of
+/// small frames costs one queue entry, not one each.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The id as the peer counts.
+    pub id: i32,
+    /// Headers and bodies. Every header in it has passed [`Header::decode`].
+    pub wire: Bytes,
+}
+
+impl Run {
+    /// Credit units of all frames in the run.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        self.wire.len() as u64
+    }
+
+    /// Cuts the first frame's body off, without copying. `None` when the run is empty.
+    #[inline]
+    pub fn pop(&mut self) -> Option<Body> {
+        let head = self.wire.first_chunk::<HEADER_BYTES>()?;
+        // The limit was enforced when the run was cut from its chunk.
+        let Ok(Headline::Frame(header)) = Header::decode(head, u32::MAX) else { return None };
+        let body_bytes = header.body_bytes as usize;
+        if self.wire.len() < HEADER_BYTES + body_bytes {
+            return None;
+        }
+        self.wire.advance(HEADER_BYTES);
+        Some(Body { kind: header.kind, bytes: self.wire.split_to(body_bytes) })
+    }
+}

@@ -27,17 +27,17 @@ pub mod flow;
 pub mod mux;
 pub mod wire;
 
-//TMP #[cfg(feature = "runtime")]
-//TMP pub mod rpc;
-//TMP #[cfg(feature = "runtime")]
-//TMP pub mod runtime;
+#[cfg(feature = "runtime")]
+pub mod rpc;
+#[cfg(feature = "runtime")]
+pub mod runtime;
 //TMP
-//TMP #[cfg(feature = "runtime")]
-//TMP pub use crate::{
-//TMP     rpc::{
-//TMP         AsyncHandler, Call, CallError, Client, DuplexHandler, Json, Permissions, Plugin, Router, Server, SinkHandler,
-//TMP         SourceHandler, block_on,
-//TMP     },
-//TMP     runtime::{Address, Error, RecvError, RecvStream, Result, SendError, SendStream, Shard},
-//TMP     wire::{Body, BodyKind},
-//TMP };
+#[cfg(feature = "runtime")]
+pub use crate::{
+    rpc::{
+        AsyncHandler, Call, CallError, Client, ClientOptions, CreditMode, DuplexHandler, Json, Permissions, Plugin, Router, Server, SinkHandler,
+        SourceHandler, block_on,
+    },
+    runtime::{Address, Error, RecvError, RecvStream, Result, SendError, SendStream, Shard},
+    wire::{Body, BodyKind},
+};

@@ -1,5 +1,5 @@
 use super::Limits;
-use crate::flow::{GrantRule, Pool};
+use crate::flow::GrantRule;
 
 /// How far ahead of reading a peer may run on each stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +92,4 @@ pub struct Config {
     pub grant_rule: GrantRule,
     /// Overdraft that is kept whatever the peer grants; `None` learns it from the peer.
     pub overdraft: Option<u64>,
-    /// Received bytes of all sessions of a shard; growth stops at 70 % and new streams at 85 %.
-    pub pool: Option<Pool>,
 }

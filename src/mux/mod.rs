@@ -63,3 +63,6 @@ pub use self::{
     table::StreamKey,
     time::Time,
 };
+
+#[cfg(feature = "runtime")]
+pub(crate) use self::table::IdMap;

@@ -152,7 +152,7 @@ impl Session {
             return None;
         }
         let (now, rtt) = (self.now, self.rtt);
-        let pressed = self.config.pool.as_ref().is_some_and(|pool| pool.percent() >= 70);
+        let pressed = self.pool.as_ref().is_some_and(|pool| pool.percent() >= 70);
         let (window_max, budget) = if self.control.is_ours {
             (WINDOW_BYTES_MAX, self.config.limits.receive_bytes_max)
         } else {

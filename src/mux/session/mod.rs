@@ -18,7 +18,7 @@ use super::{
     table::{IdMap, Table},
 };
 use crate::{
-    flow::{Budget, Overdraft},
+    flow::{Budget, Overdraft, Pool},
     wire::{Body, GOODBYE},
 };
 use bytes::BytesMut;
@@ -67,6 +67,8 @@ enum Phase {
 #[derive(Clone, Debug)]
 pub struct Session {
     config: Config,
+    /// Shared by all sessions of a shard.
+    pool: Option<Pool>,
     phase: Phase,
     now: Time,
     rtt: Duration,
@@ -120,6 +122,7 @@ impl Session {
         let limits = &config.limits;
         let window = config.credit.window(limits.receive_bytes_max, 1);
         let mut session = Self {
+            pool: None,
             phase: Phase::Open,
             now,
             rtt: Duration::from_micros(200),
@@ -161,6 +164,13 @@ impl Session {
             session.offer_control();
         }
         session
+    }
+
+    /// Charges what arrives to a pool as well, shared by all sessions of a shard: at 70 % windows stop growing, at 85 % new
+    /// streams are refused. To be called before anything has arrived.
+    pub fn share(&mut self, pool: Pool) {
+        debug_assert_eq!(self.received.used(), 0, "bytes that arrived before would be given back without being taken");
+        self.pool = Some(pool);
     }
 
     /// What happened, by name.

@@ -47,7 +47,7 @@ impl Session {
     /// A stream of the peer's: a new entry and an event, or a refusal.
     pub(super) fn open_inbound(&mut self, id: i32, opening: Body) -> Result<Option<StreamKey>, SessionError> {
         let crowded = self.table.peer_opened() >= self.config.limits.streams_open_max;
-        let pressed = self.config.pool.as_ref().is_some_and(|pool| pool.percent() >= 85);
+        let pressed = self.pool.as_ref().is_some_and(|pool| pool.percent() >= 85);
         if crowded || pressed || self.phase != Phase::Open {
             self.counters.streams_refused += 1;
             let message =
@@ -169,7 +169,7 @@ impl Session {
 
     pub(super) fn charge(&mut self, bytes: u64) {
         self.received.take(bytes);
-        if let Some(pool) = &self.config.pool {
+        if let Some(pool) = &self.pool {
             pool.take(bytes);
         }
     }
@@ -179,7 +179,7 @@ impl Session {
             return;
         }
         self.received.give(bytes);
-        if let Some(pool) = &self.config.pool {
+        if let Some(pool) = &self.pool {
             pool.give(bytes);
         }
         self.resume_reads();

@@ -1,0 +1,118 @@
+//! The multiplexers that are compared, one file each.
+//!
+//! A peer is a [`Peer`] and a line in [`all`]. Its server and its client run in processes of their own, so nothing
+//! needs to be shut down with care; the server must live until the client is gone, because the client samples it.
+
+mod h2;
+mod js;
+mod tcp;
+mod yamux;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::failure::Failure;
+use crate::cli::PeerOptions;
+use crate::machine;
+use crate::measure::{Measured, Meter};
+use crate::process;
+use crate::scenario::{Scenario, Work, find};
+
+/// One implementation of the scenarios.
+///
+/// In a source scenario the client opens `streams` streams and asks on each for `each` messages; the server sends them
+/// by one call of its API for each message, numbered in their first four bytes; the client checks them by
+/// [`Check`](super::verify::Check). In an async scenario the client makes `each` calls, `streams` of them in flight,
+/// with a numbered body, and checks the reply, which is the same bytes.
+pub(crate) trait Peer: Sync {
+    /// What `--peer` takes and rows bear.
+    fn name(&self) -> &'static str;
+
+    /// Windows, buffers, runtime: what a reader must know to call the comparison fair. One line.
+    fn settings(&self) -> &'static str;
+
+    /// Why it cannot do this scenario on this machine, if it cannot.
+    fn refuses(&self, _scenario: &Scenario) -> Option<String> {
+        None
+    }
+
+    /// Listens on a loopback port chosen by the system, announces it by
+    /// [`Ready::announce`](super::trial::Ready::announce) and serves one connection.
+    ///
+    /// Called on a thread that is pinned already. Stays until the client disconnects, or for ever.
+    fn serve(&self, work: &Work) -> anyhow::Result<()>;
+
+    /// Connects, starts the meter, does the work and finishes the meter at the last message.
+    fn drive(&self, work: &Work, server: SocketAddr, meter: &Meter) -> anyhow::Result<Measured>;
+}
+
+/// Every peer, in the order of the tables.
+pub(crate) fn all() -> &'static [&'static dyn Peer] {
+    &[&tcp::PLAIN, &tcp::COALESCED, &h2::H2, &yamux::Yamux, &js::PUSH_MUX, &js::MUXRPC]
+}
+
+/// Room for the streams of every scenario, for peers that must be told a limit.
+const MOST_STREAMS: u32 = 16_384;
+
+/// A server that may use any loopback port.
+const ANY_PORT: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
+
+/// Runs the server's side of a run.
+pub(crate) fn serve(options: &PeerOptions) -> ExitCode {
+    process::die_with_parent();
+    match prepare(options).and_then(|(peer, work)| peer.serve(&work)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How long a client waits, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// For the next message.
+    pub(crate) patience: f64,
+    /// For the whole run.
+    pub(crate) deadline: f64,
+}
+
+/// Runs the client's side of a run and prints a row, or a failure.
+pub(crate) fn drive(options: &PeerOptions, port: u16, server_process: u32, limits: Limits) -> ExitCode {
+    process::die_with_parent();
+    let outcome = prepare(options).and_then(|(peer, work)| {
+        let patience = Duration::try_from_secs_f64(limits.patience).context("--patience is not a time")?;
+        let deadline = Duration::try_from_secs_f64(limits.deadline).context("--deadline is not a time")?;
+        let meter = Meter::new(server_process, patience, deadline);
+        let measured = peer.drive(&work, SocketAddr::from((Ipv4Addr::LOCALHOST, port)), &meter)?;
+        Ok(serde_json::to_string(&measured.into_row(peer.name(), &work))?)
+    });
+    match outcome {
+        Ok(row) => {
+            println!("{row}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            Failure::broken(format_args!("{error:#}")).print();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn prepare(options: &PeerOptions) -> anyhow::Result<(&'static dyn Peer, Work)> {
+    let peer = all().iter().find(|peer| peer.name() == options.peer).context("no such peer")?;
+    let scenario = find(&options.scenario).context("no such scenario")?;
+    if let Some(core) = options.core {
+        machine::pin(core)?;
+    }
+    Ok((*peer, Work::new(scenario, options.messages)))
+}
+
+/// A runtime that stays on the thread that runs it.
+fn one_thread() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_io().build().context("cannot start the runtime")
+}

@@ -1,0 +1,110 @@
+//! What a process has used so far, from `/proc`.
+
+use std::fs;
+
+use crate::row::Ends;
+
+/// Processor time and the largest resident size of one process.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Usage {
+    /// User and system time of all its threads.
+    pub(crate) cpu_seconds: f64,
+    /// The high-water mark of its resident memory.
+    pub(crate) peak_rss_bytes: u64,
+}
+
+/// Clock ticks a second in `/proc/PID/stat`: the same on every Linux a program can be built for.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+impl Usage {
+    /// What the process has used up to now; zeros once it is gone.
+    pub(crate) fn of(pid: u32) -> Self {
+        let cpu_seconds = scheduled_seconds(pid).unwrap_or_else(|| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            seconds_in_stat(&stat).unwrap_or_default()
+        });
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        Self { cpu_seconds, peak_rss_bytes: peak_in_status(&status).unwrap_or_default() }
+    }
+}
+
+/// The two processes of a run at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    /// The side that listens.
+    pub(crate) server: Usage,
+    /// The side that dials.
+    pub(crate) client: Usage,
+}
+
+impl Sample {
+    /// Both processes now.
+    pub(crate) fn take(server: u32, client: u32) -> Self {
+        Self { server: Usage::of(server), client: Usage::of(client) }
+    }
+
+    /// Processor time spent since an earlier sample.
+    pub(crate) fn cpu_since(&self, earlier: &Self) -> Ends<f64> {
+        Ends {
+            server: (self.server.cpu_seconds - earlier.server.cpu_seconds).max(0.0),
+            client: (self.client.cpu_seconds - earlier.client.cpu_seconds).max(0.0),
+        }
+    }
+
+    /// Largest resident size of each.
+    pub(crate) fn rss(&self) -> Ends<u64> {
+        Ends { server: self.server.peak_rss_bytes, client: self.client.peak_rss_bytes }
+    }
+}
+
+/// Sum over the living threads, in nanoseconds from the scheduler: a hundred thousand times finer than ticks.
+/// Some kernels are built without it.
+fn scheduled_seconds(pid: u32) -> Option<f64> {
+    let mut nanoseconds = 0u64;
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
+        let Ok(text) = fs::read_to_string(thread.ok()?.path().join("schedstat")) else { continue };
+        nanoseconds += text.split_whitespace().next()?.parse::<u64>().ok()?;
+    }
+    (nanoseconds > 0).then_some(nanoseconds as f64 / 1e9)
+}
+
+/// User and system time; the command in brackets may hold spaces and brackets of its own.
+fn seconds_in_stat(stat: &str) -> Option<f64> {
+    let mut after_command = stat.get(stat.rfind(')')? + 1..)?.split_whitespace().skip(11);
+    let user: f64 = after_command.next()?.parse().ok()?;
+    let system: f64 = after_command.next()?.parse().ok()?;
+    Some((user + system) / TICKS_PER_SECOND)
+}
+
+fn peak_in_status(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_used_something() {
+        let usage = Usage::of(std::process::id());
+        assert!(usage.cpu_seconds > 0.0);
+        assert!(usage.peak_rss_bytes > 100_000);
+    }
+
+    #[test]
+    fn a_process_that_is_gone_has_used_nothing() {
+        assert_eq!(Usage::of(u32::MAX), Usage::default());
+    }
+
+    #[test]
+    fn the_command_may_look_like_fields() {
+        let stat = "77 (a) 1 (b) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20";
+        assert_eq!(seconds_in_stat(stat), Some(2.0));
+    }
+
+    #[test]
+    fn the_high_water_mark_is_read_in_bytes() {
+        assert_eq!(peak_in_status("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n"), Some(2_097_152));
+    }
+}

@@ -1,0 +1,86 @@
+use super::{CallError, Permissions};
+use crate::runtime::{Connection, Shard};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use std::rc::Rc;
+
+/// What a handler is called with.
+#[derive(Clone)]
+pub struct Call {
+    method: Rc<str>,
+    args: Bytes,
+    connection: Connection,
+}
+
+impl Call {
+    pub(crate) const fn new(method: Rc<str>, args: Bytes, connection: Connection) -> Self {
+        Self { method, args, connection }
+    }
+
+    /// The method's dotted name.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// One argument, counted from 0. A missing one reads as `null`, so `Option` takes both.
+    ///
+    /// # Errors
+    /// [`CallError::Argument`] names the argument and what does not fit.
+    pub fn arg<T: DeserializeOwned>(&self, index: usize) -> Result<T, CallError> {
+        let wrong = |reason: String| CallError::Argument { method: self.method.to_string(), index, reason };
+        let args: Vec<&RawValue> = serde_json::from_slice(&self.args).map_err(|error| wrong(error.to_string()))?;
+        let (text, is_missing) = args.get(index).map_or(("null", true), |raw| (raw.get(), false));
+        serde_json::from_str(text).map_err(|error| {
+            wrong(if is_missing { "it is missing".to_owned() } else { strip_place(&error.to_string()) })
+        })
+    }
+
+    /// How many arguments there are.
+    #[must_use]
+    pub fn args_len(&self) -> usize {
+        serde_json::from_slice::<Vec<&RawValue>>(&self.args).map_or(0, |args| args.len())
+    }
+
+    /// All arguments, as the JSON array they came in.
+    #[must_use]
+    pub const fn args_json(&self) -> &Bytes {
+        &self.args
+    }
+
+    /// The peer's name: its transport address.
+    #[must_use]
+    pub fn peer(&self) -> &str {
+        self.connection.peer()
+    }
+
+    /// The shard this runs on.
+    #[must_use]
+    pub fn shard(&self) -> &Shard {
+        self.connection.shard()
+    }
+
+    /// The connection the call came by: for calls back, and to close it.
+    #[must_use]
+    pub const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// State of the connection of type `T`, made by `T::default()` at the first call and dropped with the connection.
+    #[must_use]
+    pub fn state<T: Default + 'static>(&self) -> Rc<T> {
+        self.connection.state()
+    }
+
+    /// What this connection may call; may be changed while it lives.
+    #[must_use]
+    pub fn permissions(&self) -> Rc<Permissions> {
+        self.connection.state()
+    }
+}
+
+/// serde_json ends its messages with a line and column of one argument, which says nothing to the caller.
+fn strip_place(message: &str) -> String {
+    message.rsplit_once(" at line ").map_or(message, |(text, _)| text).to_owned()
+}

@@ -1,0 +1,139 @@
+//! The four traits, and how the router keeps handlers of any type in one table.
+
+use super::{Call, CallError, IntoReply};
+use crate::{
+    runtime::{RecvStream, SendStream},
+    wire::Body,
+};
+use std::{pin::Pin, rc::Rc};
+
+/// Answers an `async` or `sync` call. Implemented for async functions and closures from [`Call`] to anything that
+/// serialises. The future is dropped at an await point when the connection is lost.
+pub trait AsyncHandler: 'static {
+    /// Answers a call.
+    fn call(&self, call: Call) -> impl Future<Output = Result<Body, CallError>>;
+}
+
+/// Answers a `source` call: sends bodies to the caller. What it returns ends the stream. The future is dropped at an await
+/// point when the caller aborts or the connection is lost.
+pub trait SourceHandler: 'static {
+    /// Serves a call.
+    fn call(&self, call: Call, tx: &mut SendStream) -> impl Future<Output = Result<(), CallError>>;
+}
+
+/// Answers a `sink` call: listens to the caller. What it returns tells the caller how it went. The future is dropped at an
+/// await point when the caller aborts or the connection is lost.
+pub trait SinkHandler: 'static {
+    /// Serves a call.
+    fn call(&self, call: Call, rx: &mut RecvStream) -> impl Future<Output = Result<(), CallError>>;
+}
+
+/// Answers a `duplex` call: sends and listens. What it returns ends our half. The future is dropped at an await point when
+/// the caller aborts or the connection is lost.
+pub trait DuplexHandler: 'static {
+    /// Serves a call.
+    fn call(
+        &self,
+        call: Call,
+        tx: &mut SendStream,
+        rx: &mut RecvStream,
+    ) -> impl Future<Output = Result<(), CallError>>;
+}
+
+impl<F, R> AsyncHandler for F
+where
+    F: AsyncFn(Call) -> Result<R, CallError> + 'static,
+    R: IntoReply,
+{
+    async fn call(&self, call: Call) -> Result<Body, CallError> {
+        self(call).await?.into_reply()
+    }
+}
+
+impl<F> SourceHandler for F
+where
+    F: AsyncFn(Call, &mut SendStream) -> Result<(), CallError> + 'static,
+{
+    async fn call(&self, call: Call, tx: &mut SendStream) -> Result<(), CallError> {
+        self(call, tx).await
+    }
+}
+
+impl<F> SinkHandler for F
+where
+    F: AsyncFn(Call, &mut RecvStream) -> Result<(), CallError> + 'static,
+{
+    async fn call(&self, call: Call, rx: &mut RecvStream) -> Result<(), CallError> {
+        self(call, rx).await
+    }
+}
+
+impl<F> DuplexHandler for F
+where
+    F: AsyncFn(Call, &mut SendStream, &mut RecvStream) -> Result<(), CallError> + 'static,
+{
+    async fn call(&self, call: Call, tx: &mut SendStream, rx: &mut RecvStream) -> Result<(), CallError> {
+        self(call, tx, rx).await
+    }
+}
+
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Body, CallError>>>>;
+pub(crate) type Work = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A handler of any type, ready to be called. Paid for once a call: 13 to 18 ns where measured.
+#[derive(Clone)]
+pub(crate) enum Erased {
+    Async(Rc<dyn Fn(Call) -> Answer>),
+    Source(Rc<dyn Fn(Call, SendStream) -> Work>),
+    Sink(Rc<dyn Fn(Call, SendStream, RecvStream) -> Work>),
+    Duplex(Rc<dyn Fn(Call, SendStream, RecvStream) -> Work>),
+}
+
+pub(crate) fn erase_async(handler: impl AsyncHandler) -> Erased {
+    let handler = Rc::new(handler);
+    Erased::Async(Rc::new(move |call| {
+        let handler = Rc::clone(&handler);
+        Box::pin(async move { handler.call(call).await })
+    }))
+}
+
+pub(crate) fn erase_source(handler: impl SourceHandler) -> Erased {
+    let handler = Rc::new(handler);
+    Erased::Source(Rc::new(move |call, mut tx| {
+        let handler = Rc::clone(&handler);
+        Box::pin(async move {
+            let ended = handler.call(call, &mut tx).await;
+            end(&mut tx, ended);
+        })
+    }))
+}
+
+pub(crate) fn erase_sink(handler: impl SinkHandler) -> Erased {
+    let handler = Rc::new(handler);
+    Erased::Sink(Rc::new(move |call, mut tx, mut rx| {
+        let handler = Rc::clone(&handler);
+        Box::pin(async move {
+            let ended = handler.call(call, &mut rx).await;
+            end(&mut tx, ended);
+        })
+    }))
+}
+
+pub(crate) fn erase_duplex(handler: impl DuplexHandler) -> Erased {
+    let handler = Rc::new(handler);
+    Erased::Duplex(Rc::new(move |call, mut tx, mut rx| {
+        let handler = Rc::clone(&handler);
+        Box::pin(async move {
+            let ended = handler.call(call, &mut tx, &mut rx).await;
+            end(&mut tx, ended);
+        })
+    }))
+}
+
+/// The value a handler returns is the end frame.
+fn end(tx: &mut SendStream, ended: Result<(), CallError>) {
+    match ended {
+        Ok(()) => tx.finish(),
+        Err(error) => tx.fail(&error.to_body()),
+    }
+}

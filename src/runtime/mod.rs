@@ -1,0 +1,59 @@
+//! Sockets, shards and tasks: what drives sessions.
+//!
+//! One glommio executor runs per core (a *shard*). A connection lives on one shard from accept to close; its *driver*
+//! is the one task that joins its socket and its session. Nothing on the path of a message is shared between
+//! shards: no lock, no atomic. Knows nothing of methods, manifests or feeds: what the peer opens is handed to a
+//! [`Service`].
+//!
+//! Contract: a peer's fault costs that peer its connection, never the shard; a handler that panics costs its
+//! connection; every task started here has ended, and every descriptor is closed, when a shard ends.
+//!
+//! `unsafe` stands in `io`, `doctor` and `cpus` only.
+
+mod address;
+mod clock;
+mod connect;
+mod connection;
+pub mod cpus;
+pub mod doctor;
+mod driver;
+mod error;
+mod halves;
+mod io;
+mod listener;
+mod mailbox;
+mod options;
+mod requests;
+mod serve;
+mod shard;
+mod shutdown;
+mod tasks;
+mod wakers;
+
+pub use self::{
+    address::{Address, AddressError},
+    connect::connect,
+    connection::Connection,
+    error::{Error, RecvError, Result, SendError},
+    halves::{RecvStream, SendStream},
+    io::{Backend, BackendChoice},
+    options::{ConnectOptions, ServeOptions},
+    serve::{Bound, bind, run_shards},
+    shard::{Shard, block_on},
+    shutdown::Shutdown,
+};
+
+use crate::{
+    mux::{InboundRequest, StreamKey},
+    wire::Body,
+};
+
+/// What answers the peer of one connection. Called by the driver, between reading and writing: it must not
+/// block, and starts a task for whatever has to wait.
+pub trait Service: 'static {
+    /// The peer asks. Answer with [`Connection::reply`] or [`Connection::reply_error`].
+    fn handle_request(&self, connection: &Connection, request: InboundRequest, body: Body);
+
+    /// The peer opened a stream. Answer with [`Connection::accept`] or [`Connection::refuse`].
+    fn handle_opened(&self, connection: &Connection, key: StreamKey, body: Body);
+}

@@ -1,0 +1,194 @@
+use super::{
+    Address, Error, Result, ServeOptions, Service, Shard, Shutdown, cpus,
+    doctor::{self, Needs},
+    io::{Watch, sys},
+    listener::Listener,
+    mailbox::Mailbox,
+    shard::{IO_MEMORY_BYTES, PREEMPT_EVERY, RING_DEPTH},
+};
+use glommio::{CpuSet, LocalExecutorPoolBuilder, PoolPlacement};
+use std::{
+    future::poll_fn,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    rc::Rc,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+/// Sockets that are bound and not yet served.
+pub struct Bound {
+    listeners: Vec<Listener>,
+    addresses: Vec<Address>,
+    shutdown: Shutdown,
+}
+
+/// Binds addresses, so that connections queue from here on.
+///
+/// # Errors
+/// [`Error::Io`] when one cannot be bound.
+pub fn bind(addresses: &[Address]) -> Result<Bound> {
+    let (mut listeners, mut bound) = (Vec::new(), Vec::new());
+    for address in addresses {
+        let (listener, address) = Listener::bind(address)?;
+        listeners.push(listener);
+        bound.push(address);
+    }
+    Ok(Bound { listeners, addresses: bound, shutdown: Shutdown::default() })
+}
+
+impl Bound {
+    /// The addresses, with the ports that were chosen.
+    #[must_use]
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// What stops the server.
+    #[must_use]
+    pub fn shutdown(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+}
+
+/// What every shard is told.
+struct Plan {
+    options: ServeOptions,
+    mailboxes: Arc<[Mailbox]>,
+    shutdown: Shutdown,
+    /// Taken by the first shard, which accepts for all.
+    listeners: Mutex<Vec<Listener>>,
+    signals: Mutex<Option<UnixStream>>,
+    /// Numbers the shards in the order in which they start.
+    next: AtomicUsize,
+}
+
+/// Serves bound addresses on all shards until shutdown. `build` runs once on each shard and makes what answers its
+/// connections; only `build` itself crosses threads.
+///
+/// # Errors
+/// [`Error`] when the machine lacks something or a shard cannot start or died.
+pub fn run_shards<F>(bound: Bound, options: ServeOptions, build: F) -> Result<()>
+where
+    F: Fn(&Shard) -> Rc<dyn Service> + Clone + Send + 'static,
+{
+    doctor::preflight(&Needs { shards: options.shards, ..Needs::default() })?;
+    let cpus = cpus::plan(options.shards)?;
+    let mailboxes = cpus.iter().map(|_| Mailbox::new()).collect::<Result<Arc<[_]>>>()?;
+    for mailbox in mailboxes.iter() {
+        bound.shutdown.add(&mailbox.bell)?;
+    }
+    let signals = if options.handles_signals { Some(catch_signals()?) } else { None };
+    let plan = Arc::new(Plan {
+        mailboxes,
+        shutdown: bound.shutdown,
+        listeners: Mutex::new(bound.listeners),
+        signals: Mutex::new(signals),
+        next: AtomicUsize::new(0),
+        options,
+    });
+    let placed = CpuSet::online()
+        .map_err(|error| Error::Runtime(error.to_string()))?
+        .filter(|location| cpus.contains(&location.cpu));
+    let shards = LocalExecutorPoolBuilder::new(PoolPlacement::MaxSpread(cpus.len(), Some(placed)))
+        .io_memory(IO_MEMORY_BYTES)
+        .ring_depth(RING_DEPTH)
+        .preempt_timer(PREEMPT_EVERY)
+        .name("shard")
+        .on_all_shards(move || {
+            let (plan, build) = (Arc::clone(&plan), build.clone());
+            async move {
+                let ended = run_shard(Arc::clone(&plan), build).await;
+                // One shard less would leave connections unserved: all or none.
+                plan.shutdown.ask();
+                ended
+            }
+        })
+        .map_err(|error| Error::Runtime(error.to_string()))?;
+    for ended in shards.join_all() {
+        ended.map_err(|error| Error::Runtime(error.to_string()))??;
+    }
+    Ok(())
+}
+
+/// A pipe that signals write to: there is nothing else to do for one that comes between two instructions.
+fn catch_signals() -> Result<UnixStream> {
+    let make = || {
+        let (ours, theirs) = UnixStream::pair()?;
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            signal_hook::low_level::pipe::register(signal, theirs.try_clone()?)?;
+        }
+        Ok(ours)
+    };
+    make().map_err(Error::io("cannot catch signals"))
+}
+
+fn take<T: Default>(slot: &Mutex<T>) -> T {
+    std::mem::take(&mut *slot.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+async fn run_shard<F>(plan: Arc<Plan>, build: F) -> Result<()>
+where
+    F: Fn(&Shard) -> Rc<dyn Service>,
+{
+    let index = plan.next.fetch_add(1, Ordering::Relaxed);
+    let shard = Shard::enter(index, plan.mailboxes.len(), plan.options.backend, plan.options.receive_bytes_max)?;
+    let pump = shard.pump();
+    let service = build(&shard);
+    let mut accepting = Vec::new();
+    for listener in take(&plan.listeners) {
+        let (hub, mailboxes) = (shard.hub().clone(), Arc::clone(&plan.mailboxes));
+        let run = listener.run(hub, mailboxes, plan.shutdown.clone(), plan.options.congestion.clone());
+        accepting.push(glommio::spawn_local(run));
+    }
+    if let Some(pipe) = take(&plan.signals) {
+        let watch = shard.hub().watch(pipe.into()).map_err(Error::io("cannot wait for signals"))?;
+        accepting.push(glommio::spawn_local(await_signal(watch, plan.shutdown.clone())));
+    }
+    let served = serve_mailbox(&plan, &shard, &service).await;
+    for task in accepting {
+        task.cancel().await;
+    }
+    shard.drain(plan.options.drain_max).await;
+    drop(service);
+    shard.leave(pump).await;
+    served
+}
+
+async fn await_signal(mut watch: Watch, shutdown: Shutdown) {
+    if poll_fn(|cx| watch.poll_readable(cx)).await.is_ok() {
+        tracing::info!("a signal asks for the end");
+        shutdown.ask();
+    }
+}
+
+/// Starts what the mailbox brings, until shutdown.
+async fn serve_mailbox(plan: &Arc<Plan>, shard: &Shard, service: &Rc<dyn Service>) -> Result<()> {
+    let mailbox = &plan.mailboxes[shard.index()];
+    let wait = Error::io("cannot wait for connections");
+    let copy = mailbox.bell.try_clone().and_then(|bell: OwnedFd| shard.hub().watch(bell));
+    let mut bell = copy.map_err(wait)?;
+    loop {
+        poll_fn(|cx| bell.poll_readable(cx)).await.map_err(Error::io("cannot wait for connections"))?;
+        // Emptied before the queue is looked at, so that what comes after rings again.
+        let _ = sys::eventfd_drain(bell.fd());
+        bell.clear_ready();
+        while let Some(accepted) = mailbox.pop() {
+            if shard.connections() >= plan.options.connections_max || plan.shutdown.is_asked() {
+                mailbox.leave();
+                continue;
+            }
+            let own = Arc::clone(plan);
+            let index = shard.index();
+            let ended = move || own.mailboxes[index].leave();
+            if let Err(error) = shard.start(accepted, plan.options.session.clone(), Rc::clone(service), ended) {
+                tracing::warn!(%error, "a connection is dropped");
+                mailbox.leave();
+            }
+        }
+        if plan.shutdown.is_asked() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,212 @@
+use super::{
+    BackendChoice, Connection, Error, Result, Service,
+    clock::Clock,
+    doctor::{self, Needs},
+    driver::Driver,
+    io::{Backend, Hub},
+    mailbox::Accepted,
+    tasks::Census,
+};
+use crate::{
+    flow::Pool,
+    mux::{Config, Session},
+};
+use futures_lite::FutureExt;
+use glommio::{LocalExecutorBuilder, Placement, timer::sleep};
+use slab::Slab;
+use std::{
+    cell::RefCell,
+    panic::AssertUnwindSafe,
+    rc::Rc,
+    time::Duration,
+};
+
+/// Bytes glommio sets aside and pins for file I/O, three times per executor; sockets use none of it.
+pub(crate) const IO_MEMORY_BYTES: usize = 64 << 10;
+/// Entries of glommio's rings.
+pub(crate) const RING_DEPTH: usize = 256;
+/// How long a busy shard may leave its timers and wake-ups from other threads waiting.
+pub(crate) const PREEMPT_EVERY: Duration = Duration::from_millis(2);
+/// How often a draining shard looks whether it is empty.
+const DRAIN_POLL: Duration = Duration::from_millis(5);
+/// How long goodbyes may take after the drain.
+const GOODBYE_MAX: Duration = Duration::from_secs(2);
+
+thread_local! {
+    static CURRENT: RefCell<Option<Shard>> = const { RefCell::new(None) };
+}
+
+/// One core's executor and what lives on it. A clone is a handle to the same.
+#[derive(Clone)]
+pub struct Shard(Rc<Inner>);
+
+struct Inner {
+    index: usize,
+    count: usize,
+    hub: Hub,
+    clock: Clock,
+    pool: Pool,
+    connections: RefCell<Slab<Connection>>,
+    /// Connections whose driver has not ended.
+    drivers: Census,
+    handlers: Census,
+}
+
+impl Shard {
+    /// Makes this thread's executor a shard.
+    pub(crate) fn enter(index: usize, count: usize, backend: BackendChoice, receive_bytes_max: u64) -> Result<Self> {
+        let hub = Hub::new(backend).map_err(Error::io("cannot make the socket backend"))?;
+        let shard = Self(Rc::new(Inner {
+            index,
+            count,
+            hub,
+            clock: Clock::start(),
+            pool: Pool::new(receive_bytes_max),
+            connections: RefCell::default(),
+            drivers: Census::default(),
+            handlers: Census::default(),
+        }));
+        CURRENT.with(|current| *current.borrow_mut() = Some(shard.clone()));
+        Ok(shard)
+    }
+
+    /// The shard of this thread, if it is one.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        CURRENT.with(|current| current.borrow().clone())
+    }
+
+    /// Which shard this is, from 0.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.0.index
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.count
+    }
+
+    /// How its sockets wait.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.0.hub.backend()
+    }
+
+    /// Connections on this shard.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.connections.borrow().len()
+    }
+
+    /// Received bytes that nobody on this shard has taken yet.
+    #[must_use]
+    pub fn received_bytes(&self) -> u64 {
+        self.0.pool.used()
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.0.clock
+    }
+
+    pub(crate) fn handlers(&self) -> &Census {
+        &self.0.handlers
+    }
+
+    /// Starts serving a connection.
+    pub(crate) fn start(
+        &self,
+        accepted: Accepted,
+        config: Config,
+        service: Rc<dyn Service>,
+        ended: impl FnOnce() + 'static,
+    ) -> Result<Connection> {
+        let socket = self.0.hub.attach(accepted.fd).map_err(Error::io("cannot serve a connection"))?;
+        let mut session = Session::new(config, self.0.clock.now());
+        session.share(self.0.pool.clone());
+        let connection = Connection::new(session, self.clone(), accepted.peer);
+        let driver = Driver::new(connection.clone(), service, socket, accepted.is_tcp);
+        let slot = self.0.connections.borrow_mut().insert(connection.clone());
+        let live = self.0.drivers.enter();
+        let (shard, held) = (self.clone(), connection.clone());
+        glommio::spawn_local(async move {
+            let _live = live;
+            if AssertUnwindSafe(driver).catch_unwind().await.is_err() {
+                tracing::error!(peer = held.peer(), "a driver panicked: its connection is closed");
+            }
+            shard.0.connections.borrow_mut().try_remove(slot);
+            ended();
+        })
+        .detach();
+        Ok(connection)
+    }
+
+    /// Waits until every connection is gone: those with work at hand get `drain_max` for it, then goodbye is said for them.
+    pub(crate) async fn drain(&self, drain_max: Duration) {
+        self.each(Connection::drain);
+        if !self.empties_within(drain_max).await {
+            self.each(Connection::close);
+        }
+        if !self.empties_within(GOODBYE_MAX).await {
+            self.each(Connection::abort);
+            self.empties_within(GOODBYE_MAX).await;
+        }
+    }
+
+    fn each(&self, act: impl Fn(&Connection)) {
+        let connections: Vec<_> = self.0.connections.borrow().iter().map(|(_, one)| one.clone()).collect();
+        connections.iter().for_each(act);
+    }
+
+    async fn empties_within(&self, limit: Duration) -> bool {
+        let end = self.0.clock.now() + limit;
+        while self.0.drivers.count() > 0 || self.0.handlers.count() > 0 {
+            if self.0.clock.now() >= end {
+                return false;
+            }
+            sleep(DRAIN_POLL).await;
+        }
+        true
+    }
+
+    /// Ends the shard: nothing waits for its sockets any more.
+    pub(crate) async fn leave(self, pump: glommio::Task<()>) {
+        CURRENT.with(|current| current.borrow_mut().take());
+        self.0.hub.stop();
+        pump.await;
+    }
+
+    pub(crate) fn pump(&self) -> glommio::Task<()> {
+        let hub = self.0.hub.clone();
+        glommio::spawn_local(async move { hub.run().await })
+    }
+}
+
+/// Runs a future on a shard of its own on this thread, with room for connections; for clients. When it ends, connections
+/// still open get goodbye.
+///
+/// # Errors
+/// [`Error`] when the machine lacks something, or the executor cannot be made.
+pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
+    doctor::preflight(&Needs { shards: Some(1), ..Needs::default() })?;
+    let executor = LocalExecutorBuilder::new(Placement::Unbound)
+        .io_memory(IO_MEMORY_BYTES)
+        .ring_depth(RING_DEPTH)
+        .preempt_timer(PREEMPT_EVERY)
+        .make()
+        .map_err(|error| Error::Runtime(error.to_string()))?;
+    executor.run(async {
+        let shard = Shard::enter(0, 1, BackendChoice::Auto, u64::MAX)?;
+        let pump = shard.pump();
+        let output = future.await;
+        shard.each(Connection::close);
+        shard.drain(Duration::ZERO).await;
+        shard.leave(pump).await;
+        Ok(output)
+    })
+}

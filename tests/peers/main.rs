@@ -1,0 +1,73 @@
+//! Runs the tests against real JavaScript peers: `node --test interop.test.mjs` beside this file.
+//!
+//! Without Node the test says so and passes, unless `PUSH_MUX_REQUIRE_PEERS=1` asks for a failure. It is one test to
+//! cargo; Node reports the single cases, and their output is shown when one of them fails.
+
+use std::{
+    env, fs,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+#[test]
+fn javascript_peers_and_this_implementation_understand_each_other() {
+    let (Some(node), Some(npm)) = (program("node"), program("npm")) else {
+        assert!(
+            env::var_os("PUSH_MUX_REQUIRE_PEERS").is_none_or(|value| value != "1"),
+            "PUSH_MUX_REQUIRE_PEERS=1, but node and npm are not both on the path"
+        );
+        eprintln!(
+            "SKIPPED: the tests against JavaScript peers need node and npm, which are not both on the path"
+        );
+        return;
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
+    install(&npm, &folder).expect("npm ci installs the peers");
+
+    let output = Command::new(node)
+        .args(["--test", "--test-reporter=spec", "interop.test.mjs"])
+        .current_dir(&folder)
+        .env("PUSH_MUX_BIN", env!("CARGO_BIN_EXE_push-mux"))
+        // Cargo may itself run under a Node test runner, whose marks would turn off the output of this one.
+        .env_remove("NODE_TEST_CONTEXT")
+        .output()
+        .expect("node starts");
+    assert!(output.status.success(), "{}", both(&output));
+}
+
+/// Looks a program up on the path and checks that it runs at all.
+fn program(name: &str) -> Option<PathBuf> {
+    let found = env::split_paths(&env::var_os("PATH")?)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())?;
+    let ran = Command::new(&found).arg("--version").output().ok()?;
+    ran.status.success().then_some(found)
+}
+
+/// Installs the packages of the lock file unless that has been done since the lock last changed.
+///
+/// Several test runs may get here at once, so the work is done under a file lock, and only a marker written after a
+/// complete install counts: a `node_modules` left half full by an interrupted run is made anew.
+fn install(npm: &Path, folder: &Path) -> io::Result<()> {
+    // The lock file of npm doubles as ours: it outlives `node_modules`, which npm deletes, and needs no file of its own.
+    let path = folder.join("package-lock.json");
+    let guard = File::open(&path)?;
+    guard.lock()?;
+
+    let lock = fs::read(&path)?;
+    let marker = folder.join("node_modules/.installed-lock.json");
+    if fs::read(&marker).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    let output = Command::new(npm).args(["ci", "--ignore-scripts"]).current_dir(folder).output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(both(&output)));
+    }
+    fs::write(marker, lock)
+}
+
+fn both(output: &Output) -> String {
+    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}

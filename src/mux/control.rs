@@ -2,7 +2,7 @@
 
 use crate::{flow::credit_from_number, wire::Body};
 use bytes::BytesMut;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use std::fmt::Write as _;
 
 /// The id of the control stream, on either side; used for nothing else.
@@ -79,8 +79,11 @@ pub(crate) fn read(body: &Body) -> Option<Message> {
     if let Some(pairs) = read_plain(&body.bytes) {
         return Some(Message::Grants(pairs, 0));
     }
-    match serde_json::from_slice::<Value>(&body.bytes).ok()? {
-        Value::Array(values) => Some(read_odd(&values)),
+    if body.bytes.trim_ascii_start().starts_with(b"[") {
+        let values: Vec<&RawValue> = serde_json::from_slice(&body.bytes).ok()?;
+        return Some(read_odd(&values));
+    }
+    match serde_json::from_slice(&body.bytes).ok()? {
         Value::Object(map) if map.contains_key("push-mux") => {
             let is_exact = map.get("overdraft").and_then(Value::as_u64) == Some(0);
             Some(if is_exact { Message::Hello } else { Message::Unknown })
@@ -118,12 +121,15 @@ fn read_digits(digits: &[u8]) -> Option<u64> {
 }
 
 /// Reads any array: numbers are taken, all else is an oddity; an odd tail is ignored.
-fn read_odd(values: &[Value]) -> Message {
+///
+/// Elements are read one by one, so that a number beyond every float, which JavaScript takes for infinity, spoils its own pair
+/// and not the array.
+fn read_odd(values: &[&RawValue]) -> Message {
     let mut pairs = Vec::new();
     let mut odd = u32::from(values.len() % 2 == 1);
     for pair in values.chunks_exact(2) {
-        let id = pair[0].as_i64().and_then(|id| i32::try_from(id).ok());
-        let total = pair[1].as_f64().and_then(credit_from_number);
+        let id = pair[0].get().parse::<i32>().ok();
+        let total = pair[1].get().parse::<f64>().ok().and_then(credit_from_number);
         match (id, total) {
             (Some(id), Some(total)) => pairs.push((id, total)),
             _ => odd += 1,
@@ -184,6 +190,7 @@ mod tests {
         assert_eq!(grants("[[2],5]"), Message::Grants(vec![], 1));
         assert_eq!(grants("[2,1e300]"), Message::Grants(vec![(2, (1 << 53) - 1)], 0));
         assert_eq!(grants("[99999999999,5]"), Message::Grants(vec![], 1));
+        assert_eq!(grants("[2,1e999,3,4]"), Message::Grants(vec![(3, 4)], 1));
         assert_eq!(grants("[2,12.9]"), Message::Grants(vec![(2, 12)], 0));
         assert_eq!(grants("{\"ping\":1}"), Message::Unknown);
         assert!(read(&Body::json("[2,5")).is_none());

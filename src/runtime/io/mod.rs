@@ -29,6 +29,7 @@ mod choice;
 mod doorbell;
 mod epoll;
 mod epoll_set;
+mod heartbeat;
 mod line;
 mod pages;
 mod pool;
@@ -91,11 +92,15 @@ impl Hub {
 
     /// The pump, without which no socket of the hub is ever woken. To be spawned once, inside the
     /// executor; returns soon after [`stop`](Self::stop). A second one returns at once.
+    ///
+    /// It also keeps timers going that get the executor up should it forget its tasks.
     pub(crate) async fn run(&self) {
+        let heartbeat = glommio::spawn_local(heartbeat::heartbeat());
         match &self.0 {
             Driver::Ring(ring) => ring.run().await,
             Driver::Epoll(epoll) => epoll.run().await,
         }
+        heartbeat.cancel().await;
     }
 
     /// Ends the pump. Sockets may still be dropped after it, but no longer wait.

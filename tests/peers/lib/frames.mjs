@@ -23,12 +23,17 @@ export const open = (req, name, args, type) => frame(STREAM | JSON_BODY, req, { 
 export const end = (req, value = true) => frame(STREAM | END | JSON_BODY, req, value)
 export const control = () => frame(STREAM | TEXT, 1, 'control')
 
+// A probe that sends text that is no JSON may get it back.
+function json (text) {
+  try { return JSON.parse(text) } catch { return undefined }
+}
+
 /** Reads a whole frame back. */
 export function parse (bytes) {
   const flags = bytes[0]
   const body = bytes.subarray(HEADER)
   const kind = flags & 3
-  const value = kind === BINARY ? body : kind === TEXT ? body.toString() : JSON.parse(body.toString())
+  const value = kind === BINARY ? body : kind === TEXT ? body.toString() : json(body.toString())
   return { flags, stream: Boolean(flags & STREAM), end: Boolean(flags & END), kind, req: bytes.readInt32BE(5), value }
 }
 

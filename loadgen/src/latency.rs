@@ -30,6 +30,11 @@ impl Recorder {
         self.histogram.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 
+    /// Adds what another recorder collected.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.histogram.add(&other.histogram).expect("recorders have the same bounds");
+    }
+
     /// The percentiles of all that was recorded; nothing when nothing was.
     pub(crate) fn latency(&self) -> Option<Latency> {
         if self.histogram.is_empty() {
@@ -69,7 +74,9 @@ mod tests {
         let mut recorder = Recorder::new();
         assert!(recorder.latency().is_none());
         recorder.record(Duration::from_secs(3600));
-        let max = recorder.latency().expect("one call").max;
+        let mut sum = Recorder::new();
+        sum.add(&recorder);
+        let max = sum.latency().expect("one call").max;
         assert!((59e6..61e6).contains(&max), "{max}");
     }
 }

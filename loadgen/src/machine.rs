@@ -61,10 +61,17 @@ pub(crate) fn allowed_cores() -> anyhow::Result<Vec<usize>> {
 
 /// Keeps the calling thread, and all it starts from now on, on one core.
 pub(crate) fn pin(core: usize) -> anyhow::Result<()> {
-    anyhow::ensure!(core < CpuSet::MAX_CPU, "core {core} does not exist");
+    keep_to(&[core])
+}
+
+/// Keeps the calling thread, and all it starts from now on, on some cores.
+pub(crate) fn keep_to(cores: &[usize]) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
-    set.set(core);
-    sched_setaffinity(None, &set).with_context(|| format!("cannot run on core {core}"))
+    for &core in cores {
+        anyhow::ensure!(core < CpuSet::MAX_CPU, "core {core} does not exist");
+        set.set(core);
+    }
+    sched_setaffinity(None, &set).with_context(|| format!("cannot run on the cores {cores:?}"))
 }
 
 /// A core for each process: two physical ones where there are two, else two threads of one, else one for both.

@@ -76,6 +76,16 @@ fn seconds_in_stat(stat: &str) -> Option<f64> {
     Some((user + system) / TICKS_PER_SECOND)
 }
 
+/// Resident memory of a process at this moment, exact to the page where the kernel can tell.
+pub(crate) fn resident_bytes(pid: u32) -> u64 {
+    let kilobytes = |file: &str, name: &str| {
+        let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()
+    };
+    kilobytes("smaps_rollup", "Rss:").or_else(|| kilobytes("status", "VmRSS:")).unwrap_or_default() * 1024
+}
+
 fn peak_in_status(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()? * 1024)
@@ -90,6 +100,7 @@ mod tests {
         let usage = Usage::of(std::process::id());
         assert!(usage.cpu_seconds > 0.0);
         assert!(usage.peak_rss_bytes > 100_000);
+        assert!(resident_bytes(std::process::id()) > 100_000);
     }
 
     #[test]

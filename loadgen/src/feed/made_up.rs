@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 
-use super::{Feed, FeedSet};
+use super::{Feed, FeedSet, Message};
 
 /// The longest message that the classic format allows.
 const LONGEST: usize = 8192;
@@ -43,7 +43,7 @@ fn feed(length: u64, chance: &mut Chance) -> Feed {
         clock += 1000 + chance.below(3_600_000);
         let text = text(chance);
         let signature = chance.base64::<64>();
-        let message = format!(
+        let value = format!(
             concat!(
                 r#"{{"previous":{previous},"author":"{author}","sequence":{sequence},"timestamp":{clock},"#,
                 r#""hash":"sha256","content":{{"type":"post","text":"{text}"}},"signature":"{signature}.sig.ed25519"}}"#
@@ -55,11 +55,27 @@ fn feed(length: u64, chance: &mut Chance) -> Feed {
             text = text,
             signature = signature,
         );
-        debug_assert!(message.len() <= LONGEST, "{} bytes", message.len());
-        messages.push(Bytes::from(message));
-        previous = format!(r#""%{}.sha256""#, chance.base64::<32>());
+        debug_assert!(value.len() <= LONGEST, "{} bytes", value.len());
+        let key = format!(r#""%{}.sha256""#, chance.base64::<32>());
+        messages.push(message(sequence, &key, &value, clock));
+        previous = key;
     }
     Feed { author, messages }
+}
+
+/// Stores a message; its parts share the bytes of the whole.
+fn message(sequence: u64, key: &str, value: &str, clock: u64) -> Message {
+    const BEFORE_KEY: &str = r#"{"key":"#;
+    const BEFORE_VALUE: &str = r#","value":"#;
+    let stored = Bytes::from(format!(r#"{BEFORE_KEY}{key}{BEFORE_VALUE}{value},"timestamp":{clock}}}"#));
+    let key_end = BEFORE_KEY.len() + key.len();
+    let value_start = key_end + BEFORE_VALUE.len();
+    Message {
+        sequence,
+        value: stored.slice(value_start..value_start + value.len()),
+        key: Some(stored.slice(BEFORE_KEY.len()..key_end)),
+        stored: Some(stored),
+    }
 }
 
 /// Half of all posts are a line or two, a few are essays.
@@ -129,22 +145,23 @@ mod tests {
         let feed = &make_up(300, 3).feeds[0];
         assert_eq!((feed.author.len(), &feed.author[..1]), (53, "@"));
         for (at, message) in feed.messages.iter().enumerate() {
-            assert!(message.len() <= LONGEST);
-            let value: Value = serde_json::from_slice(message).expect("JSON");
+            assert!(message.value.len() <= LONGEST);
+            let value: Value = serde_json::from_slice(&message.value).expect("JSON");
             assert_eq!(value["sequence"], at as u64 + 1);
             assert_eq!(value["author"], feed.author);
             assert_eq!(value["content"]["type"], "post");
             assert_eq!(value["signature"].as_str().map(str::len), Some(88 + ".sig.ed25519".len()));
             assert_eq!(value["previous"].is_null(), at == 0);
-            assert_eq!(serde_json::to_vec(&value).expect("JSON").len(), message.len(), "compact");
+            assert_eq!(serde_json::to_vec(&value).expect("JSON").len(), message.value.len(), "compact");
         }
     }
 
     #[test]
     fn what_is_made_up_reads_back_as_a_file() {
         let set = make_up(1200, 5);
+        let line = |message: &Message| [message.stored.as_deref().expect("a key"), b"\n"].concat();
         let lines: Vec<u8> =
-            set.feeds.iter().flat_map(|feed| &feed.messages).flat_map(|m| [m, &b"\n"[..]].concat()).collect();
+            set.feeds.iter().flat_map(|feed| &feed.messages).flat_map(line).collect();
         assert_eq!(read(lines.as_slice(), None).expect("a feed file"), set);
     }
 }

@@ -21,8 +21,21 @@ pub(crate) use self::made_up::make_up;
 pub(crate) struct Feed {
     /// The author's id, `@....ed25519`.
     pub(crate) author: String,
-    /// Each message's JSON, as it stood in the file.
-    pub(crate) messages: Vec<Bytes>,
+    /// Ascending by sequence number.
+    pub(crate) messages: Vec<Message>,
+}
+
+/// One message, as the bytes that stood in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// Its place in the feed, from 1.
+    pub(crate) sequence: u64,
+    /// The message's own JSON.
+    pub(crate) value: Bytes,
+    /// Its id, a JSON string; absent where the file had the bare message.
+    pub(crate) key: Option<Bytes>,
+    /// The object of key, value and timestamp; absent as well.
+    pub(crate) stored: Option<Bytes>,
 }
 
 /// The feeds of several authors, in the order in which the authors first appear.
@@ -40,7 +53,7 @@ impl FeedSet {
 
     /// Bytes of all messages.
     pub(crate) fn bytes(&self) -> u64 {
-        self.feeds.iter().flat_map(|feed| &feed.messages).map(|message| message.len() as u64).sum()
+        self.feeds.iter().flat_map(|feed| &feed.messages).map(|message| message.value.len() as u64).sum()
     }
 }
 
@@ -62,13 +75,15 @@ struct Head {
 #[derive(Deserialize)]
 struct Stored<'a> {
     #[serde(borrow)]
+    key: Option<&'a RawValue>,
+    #[serde(borrow)]
     value: Option<&'a RawValue>,
 }
 
 /// Reads JSON lines, each a message or an object whose `value` is one.
 pub(crate) fn read(mut lines: impl BufRead, limit: Option<u64>) -> anyhow::Result<FeedSet> {
     let mut authors: HashMap<String, usize> = HashMap::new();
-    let mut found: Vec<(String, Vec<(u64, Bytes)>)> = Vec::new();
+    let mut found: Vec<(String, Vec<Message>)> = Vec::new();
     let (mut line, mut number, mut messages) = (String::new(), 0u64, 0u64);
     while limit.is_none_or(|limit| messages < limit) {
         line.clear();
@@ -79,12 +94,12 @@ pub(crate) fn read(mut lines: impl BufRead, limit: Option<u64>) -> anyhow::Resul
         if line.trim().is_empty() {
             continue;
         }
-        let (head, message) = parse(line.trim()).with_context(|| format!("line {number}"))?;
-        let at = *authors.entry(head.author).or_insert_with_key(|author| {
+        let (author, message) = parse(line.trim()).with_context(|| format!("line {number}"))?;
+        let at = *authors.entry(author).or_insert_with_key(|author| {
             found.push((author.clone(), Vec::new()));
             found.len() - 1
         });
-        found[at].1.push((head.sequence, message));
+        found[at].1.push(message);
         messages += 1;
     }
     ensure!(messages > 0, "it holds no message");
@@ -92,19 +107,24 @@ pub(crate) fn read(mut lines: impl BufRead, limit: Option<u64>) -> anyhow::Resul
     Ok(FeedSet { feeds: feeds.collect::<anyhow::Result<_>>()? })
 }
 
-fn parse(line: &str) -> anyhow::Result<(Head, Bytes)> {
-    let stored: Stored<'_> = serde_json::from_str(line)?;
-    let message = stored.value.map_or(line, RawValue::get);
-    let head: Head = serde_json::from_str(message).context("not a message")?;
-    Ok((head, Bytes::copy_from_slice(message.as_bytes())))
+fn parse(line: &str) -> anyhow::Result<(String, Message)> {
+    // Parts of a line share its bytes.
+    let line = Bytes::copy_from_slice(line.as_bytes());
+    let stored: Stored<'_> = serde_json::from_slice(&line)?;
+    let part = |raw: &RawValue| line.slice_ref(raw.get().as_bytes());
+    let value = stored.value.map_or_else(|| line.clone(), part);
+    let key = stored.key.filter(|_| stored.value.is_some()).map(part);
+    let head: Head = serde_json::from_slice(&value).context("not a message")?;
+    let stored = key.is_some().then(|| line.clone());
+    Ok((head.author, Message { sequence: head.sequence, value, key, stored }))
 }
 
-fn in_order(author: String, mut messages: Vec<(u64, Bytes)>) -> anyhow::Result<Feed> {
-    messages.sort_by_key(|(sequence, _)| *sequence);
-    if let Some(pair) = messages.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        bail!("{author} has two messages with the sequence number {}", pair[0].0);
+fn in_order(author: String, mut messages: Vec<Message>) -> anyhow::Result<Feed> {
+    messages.sort_by_key(|message| message.sequence);
+    if let Some(pair) = messages.windows(2).find(|pair| pair[0].sequence == pair[1].sequence) {
+        bail!("{author} has two messages with the sequence number {}", pair[0].sequence);
     }
-    Ok(Feed { author, messages: messages.into_iter().map(|(_, message)| message).collect() })
+    Ok(Feed { author, messages })
 }
 
 #[cfg(test)]
@@ -122,10 +142,14 @@ mod tests {
     #[test]
     fn bytes_are_kept_as_they_stand() {
         let set = read(BARE.as_bytes(), None).expect("a bare message");
-        assert_eq!(set.feeds[0].messages, [Bytes::from_static(BARE.as_bytes())]);
+        let bare = &set.feeds[0].messages[0];
+        assert_eq!((bare.value.as_ref(), &bare.key, &bare.stored), (BARE.as_bytes(), &None, &None));
         let set = read(stored(1, "@b.ed25519").as_bytes(), None).expect("a message with its key");
         let text = r#"{"author":"@b.ed25519","sequence":1,"text":"\u00e9"}"#;
-        assert_eq!(set.feeds[0].messages, [Bytes::from_static(text.as_bytes())]);
+        let message = &set.feeds[0].messages[0];
+        assert_eq!((message.sequence, message.value.as_ref()), (1, text.as_bytes()));
+        assert_eq!(message.key.as_deref(), Some(&br#""%k.sha256""#[..]));
+        assert_eq!(message.stored.as_deref(), Some(stored(1, "@b.ed25519").as_bytes()));
         assert_eq!((set.messages(), set.bytes()), (1, text.len() as u64));
     }
 
@@ -135,8 +159,8 @@ mod tests {
         let set = read(lines.as_bytes(), None).expect("three messages");
         let authors: Vec<_> = set.feeds.iter().map(|feed| feed.author.as_str()).collect();
         assert_eq!(authors, ["@b", "@a"]);
-        assert!(set.feeds[0].messages[0].starts_with(br#"{"author":"@b","sequence":1"#));
-        assert!(set.feeds[0].messages[1].starts_with(br#"{"author":"@b","sequence":2"#));
+        assert!(set.feeds[0].messages[0].value.starts_with(br#"{"author":"@b","sequence":1"#));
+        assert!(set.feeds[0].messages[1].value.starts_with(br#"{"author":"@b","sequence":2"#));
     }
 
     #[test]

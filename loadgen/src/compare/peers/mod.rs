@@ -5,6 +5,7 @@
 
 mod h2;
 mod js;
+mod push_mux;
 mod tcp;
 mod yamux;
 
@@ -51,7 +52,7 @@ pub(crate) trait Peer: Sync {
 
 /// Every peer, in the order of the tables.
 pub(crate) fn all() -> &'static [&'static dyn Peer] {
-    &[&tcp::PLAIN, &tcp::COALESCED, &h2::H2, &yamux::Yamux, &js::PUSH_MUX, &js::MUXRPC]
+    &[&push_mux::PushMux, &tcp::PLAIN, &tcp::COALESCED, &h2::H2, &yamux::Yamux, &js::PUSH_MUX, &js::MUXRPC]
 }
 
 /// Room for the streams of every scenario, for peers that must be told a limit.

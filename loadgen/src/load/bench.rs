@@ -1,0 +1,220 @@
+//! The server's process, the limits of both ends, and who runs on which core.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use push_mux::mux::{Config, Credit, Limits};
+use push_mux::runtime::{ConnectOptions, cpus};
+use push_mux::{Address, ClientOptions, CreditMode};
+
+use crate::cli::{CommonOptions, FeedOptions, ServerOptions, Transport};
+use crate::process::Worker;
+use crate::server::Listening;
+
+/// How long a server may take to read its feeds and listen.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// Streams that a run opens besides its own: the control stream and one that nobody reads.
+const MORE_STREAMS: u32 = 16;
+
+/// The run broke off: messages are missing, so it counts as wrong.
+#[derive(Debug)]
+pub(crate) struct Lost(pub(crate) String);
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Lost {}
+
+/// Connections and streams of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// At the same time.
+    pub(crate) connections: u32,
+    /// Of each connection.
+    pub(crate) streams: u32,
+}
+
+impl Size {
+    /// What was asked for, or the mode's own.
+    pub(crate) fn new(options: &CommonOptions, connections: u32, streams: u32) -> Self {
+        Self {
+            connections: options.connections.unwrap_or(connections),
+            streams: options.streams.unwrap_or(streams),
+        }
+    }
+}
+
+/// A server that runs, and what its clients are to be made with.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    /// Its address.
+    pub(crate) address: Address,
+    /// Cores for the clients.
+    pub(crate) cores: Vec<usize>,
+    /// Shards of the server.
+    pub(crate) shards: usize,
+    worker: Worker,
+    session: Config,
+    mode: CreditMode,
+    congestion: Option<String>,
+    _socket: Option<Socket>,
+}
+
+impl Bench {
+    /// Starts a server for a run of that size; with feeds, if it is to serve some.
+    pub(crate) fn start(
+        options: &CommonOptions,
+        size: Size,
+        feed: Option<&FeedOptions>,
+    ) -> anyhow::Result<Self> {
+        let (server_cores, cores) = share_cores(options.shards)?;
+        let socket = (options.transport == Transport::Unix).then(Socket::new).transpose()?;
+        let receive_max = options.receive_max.unwrap_or_else(|| receive_max(options.credit, size.streams));
+        let limits = Limits {
+            streams_open_max: (size.streams + MORE_STREAMS) as usize,
+            receive_bytes_max: receive_max,
+            ..Limits::default()
+        };
+        let server = ServerOptions {
+            address: socket.as_ref().map_or_else(any_port, |socket| Address::Unix(socket.path())),
+            shards: options.shards,
+            cores: server_cores.clone(),
+            streams_max: limits.streams_open_max,
+            receive_max,
+            receive_shard_max: (256 << 20).max(receive_max.saturating_mul(u64::from(size.connections))),
+            credit: options.credit,
+            credit_mode: options.credit_mode,
+            congestion: options.congestion.clone(),
+            feeds: feed.is_some(),
+            feed: feed.cloned().unwrap_or(FeedOptions { feed: None, messages: None, seed: 1 }),
+            fault: options.fault,
+        };
+        let mut worker = Worker::again(&server.arguments())?;
+        let address = await_address(&mut worker)?;
+        let control = options.credit_mode.control();
+        Ok(Self {
+            address,
+            cores,
+            shards: server_cores.len(),
+            worker,
+            session: Config { credit: options.credit, control, limits, ..Config::default() },
+            mode: options.credit_mode,
+            congestion: options.congestion.clone(),
+            _socket: socket,
+        })
+    }
+
+    /// The server's process.
+    pub(crate) fn server(&self) -> u32 {
+        self.worker.id()
+    }
+
+    /// What a client is made with.
+    pub(crate) fn client_options(&self) -> ClientOptions {
+        let connect = ConnectOptions {
+            session: self.session.clone(),
+            congestion: self.congestion.clone(),
+            ..ConnectOptions::default()
+        };
+        ClientOptions { connect, mode: self.mode, ..ClientOptions::default() }
+    }
+
+    /// Ends the server; what it complained about.
+    pub(crate) fn last_words(mut self) -> String {
+        self.worker.end()
+    }
+}
+
+fn await_address(worker: &mut Worker) -> anyhow::Result<Address> {
+    match worker.line(READY_WITHIN) {
+        Ok(line) => {
+            let ready = serde_json::from_str::<Listening>(&line);
+            let ready = ready.with_context(|| format!("the server said {line:?} instead of its address"))?;
+            Ok(ready.address.parse()?)
+        }
+        Err(_) => bail!("the server did not start: {}", worker.end()),
+    }
+}
+
+fn any_port() -> Address {
+    Address::Net { host: "127.0.0.1".to_owned(), port: 0 }
+}
+
+/// What a connection must be able to hold when nobody reads: enough for the window of every stream.
+fn receive_max(credit: Credit, streams: u32) -> u64 {
+    let window = match credit {
+        Credit::Fixed(bytes) => bytes.saturating_mul(2),
+        Credit::Auto => 8 << 10,
+    };
+    window.saturating_mul(u64::from(streams)).max(Limits::default().receive_bytes_max)
+}
+
+/// The server's cores, one for each of its shards, and the clients': those that the server leaves, or all when it takes
+/// all.
+fn share_cores(shards: usize) -> anyhow::Result<(Vec<usize>, Vec<usize>)> {
+    // Different cores first, their second threads last.
+    let all = cpus::plan(Some(cpus::allowed_cpus()?.len()))?;
+    let shards = if shards == 0 { cpus::plan(None)?.len() } else { shards };
+    anyhow::ensure!(
+        shards <= all.len(),
+        "{shards} shards need as many cores, and this process may use {}",
+        all.len()
+    );
+    Ok(split(all, shards))
+}
+
+fn split(all: Vec<usize>, shards: usize) -> (Vec<usize>, Vec<usize>) {
+    let (server, rest) = all.split_at(shards.min(all.len()));
+    if rest.is_empty() { (all.clone(), all) } else { (server.to_vec(), rest.to_vec()) }
+}
+
+/// A place for a Unix socket, removed with what is in it.
+#[derive(Debug)]
+struct Socket(PathBuf);
+
+impl Socket {
+    fn new() -> anyhow::Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("loadgen-{}-{number}", std::process::id()));
+        std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.join("server.sock")
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Left behind it would only be litter.
+        let _best_effort = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_take_the_cores_that_the_server_leaves() {
+        assert_eq!(split(vec![0, 2, 1, 3], 1), (vec![0], vec![2, 1, 3]));
+        assert_eq!(split(vec![0, 1], 2), (vec![0, 1], vec![0, 1]));
+        assert_eq!(split(vec![7], 1), (vec![7], vec![7]));
+    }
+
+    #[test]
+    fn every_stream_has_room_for_its_window() {
+        assert_eq!(receive_max(Credit::Auto, 1), 16 << 20);
+        assert_eq!(receive_max(Credit::Auto, 10_000), 10_000 * 8192);
+        assert_eq!(receive_max(Credit::Fixed(1 << 20), 100), 200 << 20);
+    }
+}

@@ -1,0 +1,22 @@
+//! Load on a server of our own: `loadgen replicate` and `loadgen mux`.
+//!
+//! [`bench`] starts the server in a process of its own and shares the cores out; [`fleet`] runs the clients, an executor
+//! on each core, and measures; [`replicate`], [`streams`] and [`light`] are the work that they do. [`idle`], [`isolation`]
+//! and [`shards`] put several runs side by side, each in fresh processes ([`trial`]).
+
+mod bench;
+mod fleet;
+mod idle;
+mod isolation;
+mod ledger;
+mod light;
+mod mux;
+mod replicate;
+mod report;
+mod shards;
+mod streams;
+mod trial;
+
+pub(crate) use self::bench::Lost;
+pub(crate) use self::mux::run as mux;
+pub(crate) use self::replicate::run as replicate;

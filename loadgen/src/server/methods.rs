@@ -1,0 +1,114 @@
+//! One method of each kind to put load on, and what the server's end counted.
+
+use std::cell::RefCell;
+
+use push_mux::mux::Outgoing;
+use push_mux::{BodyKind, Call, CallError, RecvStream, Router, SendStream};
+use serde::{Deserialize, Serialize};
+
+use super::fault::{Fault, spoiled};
+use crate::compare::verify::Check;
+use crate::payload::Payload;
+
+/// What the server's end of a connection counted so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stats {
+    /// Grants written.
+    pub(crate) grants: u64,
+    /// Control frames that carried them.
+    pub(crate) grant_frames: u64,
+    /// Times a stream had data and no credit.
+    pub(crate) stalls: u64,
+    /// Messages of all sinks that have ended.
+    pub(crate) messages: u64,
+    /// Bytes of their bodies.
+    pub(crate) bytes: u64,
+    /// Those that did not bear the next index or were as long as no other.
+    pub(crate) errors: u64,
+}
+
+/// Adds the methods.
+pub(crate) fn register(router: Router, fault: &Fault) -> Router {
+    let (count_fault, echo_fault, hello_fault, collect_fault) =
+        (fault.clone(), fault.clone(), fault.clone(), fault.clone());
+    router
+        .on_source("count", async move |call, tx: &mut _| count(&call, tx, &count_fault).await)
+        .on_duplex("echo", async move |_call, tx: &mut _, rx: &mut _| echo(tx, rx, &echo_fault).await)
+        .on_async("hello", async move |call: Call| {
+            let name: String = call.arg(0)?;
+            Ok(format!("hello, {name}{}", if hello_fault.take() { '?' } else { '!' }))
+        })
+        .on_sink("collect", async move |call, rx: &mut _| collect(&call, rx, &collect_fault).await)
+        .on_async("stats", stats)
+}
+
+/// Numbers from 1 as JSON, or from 0 as the first four bytes of binary bodies of a size.
+async fn count(call: &Call, tx: &mut SendStream, fault: &Fault) -> Result<(), CallError> {
+    let (messages, size): (u32, Option<usize>) = (call.arg(0)?, call.arg(1)?);
+    let Some(size) = size else {
+        for number in 1..=messages {
+            tx.send(Outgoing::borrowed(BodyKind::Json, number.to_string().as_bytes())).await?;
+        }
+        return Ok(());
+    };
+    if size < Payload::BYTES_MIN {
+        return Err(CallError::new("size must be at least 4"));
+    }
+    let mut payload = Payload::new(size);
+    let mut first = 0;
+    if messages > 0 && fault.take() {
+        tx.send(payload.message(u32::MAX)).await?;
+        first = 1;
+    }
+    for index in first..messages {
+        tx.send(payload.message(index)).await?;
+    }
+    Ok(())
+}
+
+/// Every body back, in its own kind.
+async fn echo(tx: &mut SendStream, rx: &mut RecvStream, fault: &Fault) -> Result<(), CallError> {
+    while let Some(body) = rx.next().await {
+        let mut body = body?;
+        if fault.take() {
+            body.bytes = spoiled(&body.bytes);
+        }
+        tx.send(body).await?;
+    }
+    Ok(())
+}
+
+/// What the sinks of a connection took in.
+#[derive(Default)]
+struct Collected(RefCell<crate::measure::Tally>);
+
+/// Counts what arrives, and checks that it is numbered.
+async fn collect(call: &Call, rx: &mut RecvStream, fault: &Fault) -> Result<(), CallError> {
+    let mut check: Option<Check> = None;
+    while let Some(body) = rx.next().await {
+        let bytes = body?.bytes;
+        let check = check.get_or_insert_with(|| Check::new(bytes.len()));
+        if fault.take() {
+            check.message(&spoiled(&bytes)[..1]);
+        } else {
+            check.message(&bytes);
+        }
+    }
+    if let Some(check) = check {
+        call.state::<Collected>().0.borrow_mut().add(check.tally());
+    }
+    Ok(())
+}
+
+async fn stats(call: Call) -> Result<Stats, CallError> {
+    let counters = call.connection().counters();
+    let collected = *call.state::<Collected>().0.borrow();
+    Ok(Stats {
+        grants: counters.grants_out,
+        grant_frames: counters.grant_frames_out,
+        stalls: counters.stalls,
+        messages: collected.messages,
+        bytes: collected.bytes,
+        errors: collected.errors,
+    })
+}

@@ -31,14 +31,14 @@ pub struct ClientOptions {
 
 /// A connection to call a peer by. Lives on a shard or inside [`block_on`](crate::block_on). Clones are handles to the same
 /// connection; dropping them does not close it, [`close`](Self::close) does.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Client {
     connection: Connection,
     asked: Rc<Asked>,
 }
 
 /// Whether the question about flow control is settled, and who waits for that.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Asked {
     is_settled: Cell<bool>,
     waiting: RefCell<Vec<Waker>>,
@@ -194,7 +194,11 @@ impl Client {
 }
 
 fn opening(name: &str, args: impl Serialize, kind: Kind) -> Result<String, CallError> {
-    let args = serde_json::to_string(&args).map_err(|error| CallError::Result(error.to_string()))?;
+    let mut args = serde_json::to_string(&args).map_err(|error| CallError::Result(error.to_string()))?;
+    if args == "null" {
+        // The empty tuple, which serde writes so.
+        "[]".clone_into(&mut args);
+    }
     if !args.starts_with('[') {
         return Err(CallError::new("arguments must serialise to an array: use a tuple, a slice or a Vec"));
     }
@@ -202,6 +206,7 @@ fn opening(name: &str, args: impl Serialize, kind: Kind) -> Result<String, CallE
 }
 
 /// A sink being fed. Dropping it before [`finish`](Self::finish) gives the call up.
+#[derive(Debug)]
 pub struct SinkCall {
     tx: SendStream,
     rx: RecvStream,

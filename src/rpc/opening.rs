@@ -1,8 +1,11 @@
 use crate::wire::{Body, BodyKind};
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 /// A call's kind, as its caller sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,20 +44,44 @@ impl Kind {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Name<'a> {
-    // `manifest` is asked for by a bare string, by JavaScript and Go alike.
-    #[serde(borrow)]
-    Whole(Cow<'a, str>),
-    #[serde(borrow)]
-    Path(Vec<Cow<'a, str>>),
+/// A dotted name, from an array of its parts or from one string: `manifest` is asked for by the latter, by JavaScript and
+/// Go alike. Read by hand, since serde's untagged enums keep and re-read what they look at.
+struct Name(String);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl<'de> Visitor<'de> for NameVisitor {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or an array of strings")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Name, E> {
+        Ok(Name(name.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Name, A::Error> {
+        let mut name = String::new();
+        while let Some(part) = parts.next_element::<Cow<'de, str>>()? {
+            if !name.is_empty() {
+                name.push('.');
+            }
+            name.push_str(&part);
+        }
+        Ok(Name(name))
+    }
 }
 
 #[derive(Deserialize)]
 struct Fields<'a> {
-    #[serde(borrow)]
-    name: Name<'a>,
+    name: Name,
     #[serde(borrow, default)]
     args: Option<&'a RawValue>,
     #[serde(borrow, rename = "type", default)]
@@ -83,10 +110,7 @@ impl Opening {
         let fields: Fields<'_> = serde_json::from_slice(&body.bytes).map_err(|_| {
             "invalid request: a call must be an object with name (a string or an array of strings) and args".to_owned()
         })?;
-        let name = match fields.name {
-            Name::Whole(name) => name.into_owned(),
-            Name::Path(path) => path.join("."),
-        };
+        let Name(name) = fields.name;
         let args = match fields.args {
             Some(args) if args.get().starts_with('[') => body.bytes.slice_ref(args.get().as_bytes()),
             other => {

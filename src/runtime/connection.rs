@@ -13,6 +13,7 @@ use std::{
     any::{Any, TypeId},
     cell::{Cell, RefCell},
     collections::HashMap,
+    fmt,
     future::poll_fn,
     rc::Rc,
     task::{Poll, Waker},
@@ -22,6 +23,12 @@ use std::{
 /// open.
 #[derive(Clone)]
 pub struct Connection(pub(crate) Rc<Inner>);
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("peer", &self.0.peer).finish_non_exhaustive()
+    }
+}
 
 pub(crate) struct Inner {
     pub(crate) session: RefCell<Session>,

@@ -26,6 +26,10 @@ const WRITE_BYTES_PER_TURN: usize = 1 << 20;
 const TRANSMIT_BYTES: usize = 256 << 10;
 /// Slices given to one system call.
 const SLICES_MAX: usize = 64;
+/// Frames, or runs of frames, handed to the session before those they concern are told.
+const FRAMES_PER_STEP: usize = 16;
+/// Replies gathered before they are written ahead of the turn's end.
+const EARLY_WRITE_BYTES: usize = 1 << 10;
 /// How long the last words of a session may take to leave, and its handlers to read what has arrived.
 const LINGER: Duration = Duration::from_secs(1);
 /// How often the kernel is asked for the round trip, at the most.
@@ -82,8 +86,9 @@ impl Driver {
         self.connection.0.begin_turn(cx.waker());
         let now = self.clock.now();
         self.settle(now);
-        let read = self.read(cx, now);
-        let woke = self.dispatch();
+        let mut woke = false;
+        let read = self.read(cx, now, &mut woke);
+        woke |= self.dispatch();
         if woke && !self.has_yielded {
             // Let them run first: what they send and consume then leaves in one write.
             self.has_yielded = true;
@@ -126,7 +131,7 @@ impl Driver {
         }
     }
 
-    fn read(&mut self, cx: &mut Context<'_>, now: Time) -> Flow {
+    fn read(&mut self, cx: &mut Context<'_>, now: Time, woke: &mut bool) -> Flow {
         let mut bytes = 0;
         while !self.is_eof && !self.connection.inspect(|session| session.is_paused()) {
             let chunk = match self.socket.poll_recv(cx) {
@@ -143,7 +148,7 @@ impl Driver {
                 }
             };
             bytes += chunk.len();
-            self.feed(chunk, now);
+            *woke |= self.feed(chunk, cx, now);
             if bytes >= READ_BYTES_PER_TURN {
                 return Flow::HasMore;
             }
@@ -156,26 +161,43 @@ impl Driver {
         Flow::Waits
     }
 
-    fn feed(&mut self, chunk: Bytes, now: Time) {
-        let mut session = self.connection.0.session.borrow_mut();
+    /// Hands a chunk to the session, a few frames at a time; says whether a task was woken.
+    ///
+    /// Replies that come out of it leave as soon as there are enough of them for a write of their own: while we answer the rest
+    /// of a batch, the peer is at work on the first part, instead of both waiting for each other in turn.
+    fn feed(&mut self, chunk: Bytes, cx: &mut Context<'_>, now: Time) -> bool {
+        let mut woke = false;
         self.decoder.push(chunk);
-        loop {
+        while self.feed_some(now) {
+            woke |= self.dispatch();
+            if self.connection.inspect(|session| session.interactive_bytes()) >= EARLY_WRITE_BYTES {
+                self.write(cx, now);
+            }
+        }
+        woke
+    }
+
+    /// Hands over frames until some are done; says whether there may be more.
+    fn feed_some(&mut self, now: Time) -> bool {
+        let mut session = self.connection.0.session.borrow_mut();
+        for _ in 0..FRAMES_PER_STEP {
             match self.decoder.next_item() {
                 Ok(Some(item)) => {
                     if session.handle_item(now, item).is_err() {
                         // The session knows why; what follows is for nobody.
                         self.is_eof = true;
-                        return;
+                        return false;
                     }
                 }
-                Ok(None) => return,
+                Ok(None) => return false,
                 Err(error) => {
                     session.handle_closed(error.into());
                     self.is_eof = true;
-                    return;
+                    return false;
                 }
             }
         }
+        true
     }
 
     /// Tells everybody what the session has to say; says whether a task was woken.

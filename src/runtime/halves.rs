@@ -10,6 +10,7 @@ use std::{
 };
 
 /// What the two halves of a stream share: when the last one goes, the stream's slot is given back.
+#[derive(Debug)]
 pub(crate) struct Owner {
     connection: Connection,
     key: StreamKey,
@@ -35,6 +36,7 @@ impl Drop for Owner {
 
 /// Our half of a stream: bodies to the peer. Dropping it before [`finish`](Self::finish) tells the peer that
 /// the stream was given up.
+#[derive(Debug)]
 pub struct SendStream {
     owner: Rc<Owner>,
     is_ended: bool,
@@ -107,6 +109,7 @@ impl Drop for SendStream {
 
 /// The peer's half of a stream: bodies from the peer. Dropping it tells the peer to stop, if nothing else is left
 /// to the stream.
+#[derive(Debug)]
 pub struct RecvStream {
     owner: Rc<Owner>,
     is_ended: bool,

@@ -1,6 +1,9 @@
-use crate::{mux::SessionError, wire::Body};
+use crate::{
+    mux::{IdMap, SessionError},
+    wire::Body,
+};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     task::{Poll, Waker},
 };
 
@@ -15,7 +18,7 @@ enum Slot {
 /// Callers that wait for replies, by the id of their request, and callers that wait for a place.
 #[derive(Default)]
 pub(crate) struct Requests {
-    slots: HashMap<i32, Slot>,
+    slots: IdMap<Slot>,
     queue: VecDeque<Waker>,
     closed: Option<SessionError>,
 }

@@ -79,7 +79,8 @@ where
     for mailbox in mailboxes.iter() {
         bound.shutdown.add(&mailbox.bell)?;
     }
-    let signals = if options.handles_signals { Some(catch_signals()?) } else { None };
+    let mut caught = Signals::default();
+    let signals = if options.handles_signals { Some(caught.catch()?) } else { None };
     let plan = Arc::new(Plan {
         mailboxes,
         shutdown: bound.shutdown,
@@ -112,16 +113,30 @@ where
     Ok(())
 }
 
-/// A pipe that signals write to: there is nothing else to do for one that comes between two instructions.
-fn catch_signals() -> Result<UnixStream> {
-    let make = || {
-        let (ours, theirs) = UnixStream::pair()?;
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            signal_hook::low_level::pipe::register(signal, theirs.try_clone()?)?;
+/// Signals that are caught as long as this lives.
+#[derive(Default)]
+struct Signals(Vec<signal_hook::SigId>);
+
+impl Signals {
+    /// A pipe that signals write to: there is little else to do for one that comes between any two instructions.
+    fn catch(&mut self) -> Result<UnixStream> {
+        let mut make = || {
+            let (ours, theirs) = UnixStream::pair()?;
+            for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+                self.0.push(signal_hook::low_level::pipe::register(signal, theirs.try_clone()?)?);
+            }
+            Ok(ours)
+        };
+        make().map_err(Error::io("cannot catch signals"))
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for id in self.0.drain(..) {
+            signal_hook::low_level::unregister(id);
         }
-        Ok(ours)
-    };
-    make().map_err(Error::io("cannot catch signals"))
+    }
 }
 
 fn take<T: Default>(slot: &Mutex<T>) -> T {

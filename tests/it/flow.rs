@@ -203,12 +203,11 @@ proptest! {
         for (micros, cost, limited) in samples {
             now_micros += micros;
             consumed += cost;
+            let has_evidence = consumed - marked >= window / 2;
+            marked = if has_evidence { consumed } else { marked };
             if tuner.observe(TunerSample { now_micros, consumed, window, rtt_micros, limited }) {
-                prop_assert!(consumed - marked >= window / 2 && limited);
+                prop_assert!(has_evidence && limited);
                 window *= 2;
-            }
-            if consumed - marked >= window / 2 {
-                marked = consumed;
             }
             prop_assert!(window <= (4 << 10) << 40);
             if window > 1 << 40 { break; }

@@ -133,7 +133,9 @@ impl Session {
         let before = stream.receiver.advertised();
         let outstanding = stream.receiver.outstanding();
         // One byte of credit is one whole frame: even with the budget spent, no stream stands still.
-        let raise_max = if outstanding == 0 { left.max(1) } else { left };
+        // Cost that was read before it was granted takes nothing from the budget.
+        let behind = stream.receiver.consumed().saturating_sub(before);
+        let raise_max = behind + if outstanding == 0 { left.max(1) } else { left };
         let is_starved = stream.receiver.raise_wanted() > raise_max;
         let total = stream.receiver.grant(raise_max);
         stream.was_limited = false;
@@ -182,7 +184,8 @@ impl Session {
         // push-mux past 2 GiB on a stream answers each data frame with a credit frame (its totals wrap to 32 bits): that
         // much has to be borne, anything beyond is a flood.
         let explained = 5 + 2 * (self.table.len() as u64 + 10 * self.counters.data_frames_out);
-        if self.counters.grant_frames_in > explained + self.counters.streams_opened * 2 {
+        let opened = self.counters.streams_opened + u64::from(self.next_id.unsigned_abs());
+        if self.counters.grant_frames_in > explained + opened * 2 {
             return Err(self.die(SessionError::CreditFlood));
         }
         for (id, total) in pairs {
@@ -202,6 +205,10 @@ impl Session {
         let may_send = stream.waits.credit && stream.sender.may_send(overdraft);
         self.overdraft.learn(before, total);
         self.probe_at = None;
+        if self.allowed_overdraft() > overdraft {
+            // Learned from this stream, good for all: nothing else will tell the others.
+            self.wake_blocked();
+        }
         if may_send {
             self.tell_writable(key);
         }

@@ -215,6 +215,12 @@ impl Session {
         self.queued.used() + (self.interactive.bytes() + self.replies.bytes() + self.urgent.len()) as u64
     }
 
+    /// Bytes of requests and short replies waiting to be sent.
+    #[must_use]
+    pub const fn interactive_bytes(&self) -> usize {
+        self.interactive.bytes()
+    }
+
     /// Whether grants flow in both directions: the peer has push-mux's flow control and so have we.
     #[must_use]
     pub const fn is_controlled(&self) -> bool {
@@ -303,6 +309,7 @@ impl Session {
             self.events.push_back(Event::Aborted(key, super::End::Clean));
         }
         self.requests_in = 0;
+        self.requests_out.clear();
         self.phase = Phase::Draining;
     }
 

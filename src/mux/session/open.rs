@@ -149,6 +149,7 @@ impl Session {
         } else if stream.send_state == SendState::Ending {
             stream.send_state = SendState::Open;
         }
+        self.free_if_over(key);
     }
 
     /// Nobody listens on this stream any more: unread data is thrown away, now and later.
@@ -259,6 +260,7 @@ impl Session {
         let header = Header { id, stream, end: true, kind: body.kind, body_bytes: Self::length(body) };
         self.urgent.extend_from_slice(&header.encode());
         self.urgent.extend_from_slice(&body.bytes);
+        self.pause_if_full();
     }
 
     pub(super) const fn is_control(id: i32) -> bool {

@@ -51,6 +51,13 @@ impl Session {
 
     /// Data of an id that is not in the table: the first frame of a new stream, or a late one of an old.
     fn first_of_stream(&mut self, id: i32, run: &mut Run) -> Result<Option<StreamKey>, SessionError> {
+        // Peers differ on the stream bit of replies (scuttlego sets it on all), so the id decides.
+        if self.requests_out.contains_key(&id)
+            && let Some(body) = run.pop()
+        {
+            self.handle_reply(id, false, body);
+            return Ok(None);
+        }
         if id > 0 || !self.seen.insert(mirror(id)) {
             self.counters.late_bytes += run.cost();
             let is_late = id < 0 || id < self.next_id;
@@ -110,7 +117,6 @@ impl Session {
             return Ok(());
         }
         if id > 0 {
-            // Peers differ on the stream bit of replies (scuttlego sets it on all), so the id decides.
             if self.requests_out.contains_key(&id) {
                 self.handle_reply(id, header.end, body);
                 return Ok(());
@@ -232,8 +238,12 @@ impl Session {
         let Some(stream) = self.table.get_mut(key) else { return Received::End };
         if let Some((body, charge)) = stream.backlog.pop() {
             let cost = (crate::wire::HEADER_BYTES + body.bytes.len()) as u64;
+            let is_read_up = stream.backlog.is_empty();
             self.consume(key, cost);
             self.refund(charge);
+            if is_read_up {
+                self.arm_refresh();
+            }
             return Received::Body(body);
         }
         match &stream.recv_state {

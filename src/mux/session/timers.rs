@@ -80,8 +80,9 @@ impl Session {
 
     /// A peer that is not ours may have missed a wake-up; push-mux 1.0.7 loses them when its socket fills.
     pub(super) fn arm_refresh(&mut self) {
-        if self.refresh_at.is_none() && self.needs_refresh() {
-            self.refresh_at = Some(self.now + REFRESH_AFTER[0]);
+        let at = self.now + REFRESH_AFTER[0];
+        if self.needs_refresh() && self.refresh_at.is_none_or(|armed| armed > at) {
+            self.refresh_at = Some(at);
         }
     }
 
@@ -132,7 +133,7 @@ impl Session {
 
     fn pause(&self) -> Pause {
         let limits = &self.config.limits;
-        let wait = if self.is_overfull() { limits.pause_max } else { limits.replies_pause_max };
+        let wait = if self.is_crowded() { limits.pause_max } else { limits.replies_pause_max };
         Pause { deadline: self.now + wait, consumed: self.consumed }
     }
 
@@ -151,21 +152,29 @@ impl Session {
             return;
         }
         let replies = self.replies.bytes() + self.interactive.bytes() + self.urgent.len();
-        let is_roomy = self.received.left() >= self.received.limit() / 4;
-        if is_roomy && replies <= self.config.limits.replies_bytes_max / 2 {
+        if !self.is_crowded() && replies <= self.config.limits.replies_bytes_max / 2 {
             self.paused = None;
         }
     }
 
+    /// Whether too much is unread for a pause to end.
+    const fn is_crowded(&self) -> bool {
+        self.received.left() < self.received.limit() / 4
+    }
+
     /// Reading has been paused for long.
     fn watch(&mut self, pause: Pause) -> Result<(), SessionError> {
-        if self.is_overfull() && pause.consumed == self.consumed {
+        self.resume_reads();
+        if self.paused.is_none() {
+            return Ok(());
+        }
+        if self.is_crowded() && pause.consumed == self.consumed {
             if let Some(key) = self.largest() {
                 self.counters.watchdog_resets += 1;
                 self.cancel(key, Some(error_body("flow control: nobody reads this stream")));
                 self.events.push_back(Event::Aborted(key, crate::mux::End::Clean));
             }
-        } else if self.is_reply_bound() && !self.is_overfull() {
+        } else if !self.is_crowded() {
             return Err(self.die(SessionError::RepliesStuck));
         }
         self.resume_reads();

@@ -5,7 +5,7 @@ use crate::{
     mux::{
         Output, StreamKey, Time,
         schedule::{Flow, QUANTUM_BYTES},
-        stream::SendState,
+        stream::{RecvState, SendState, Stream},
     },
     wire::GOODBYE,
 };
@@ -21,7 +21,7 @@ impl Session {
                 !self.urgent.is_empty()
                     || !self.interactive.is_empty()
                     || !self.schedule.is_empty()
-                    || !self.dirty.is_empty()
+                    || (!self.dirty.is_empty() && self.control.can_grant())
                     || (!self.room_waiters.is_empty() && self.queued.left() > 0)
                     || self.is_drained()
             }
@@ -58,6 +58,10 @@ impl Session {
             let Some(flow) = self.schedule.pop_backlogged() else { break };
             self.visit(flow, output);
         }
+        // For streams whose opening has only now left.
+        self.write_grants();
+        output.copy(&self.urgent);
+        self.urgent.clear();
         self.resume_reads();
         self.wake_room();
         if self.is_drained() {
@@ -70,15 +74,19 @@ impl Session {
     fn is_drained(&self) -> bool {
         self.phase == Phase::Draining
             && self.requests_in == 0
+            && self.requests_out.is_empty()
             && self.schedule.is_empty()
             && self.interactive.is_empty()
             && self.urgent.is_empty()
             && (self.table.len() == 0 || self.all_ended())
     }
 
-    /// Streams whose owners have not let go yet, but whose end is out, do not hold goodbye up.
+    /// Streams whose owners have not let go yet do not hold goodbye up, once both halves are over.
     fn all_ended(&self) -> bool {
-        self.table.iter().all(|(_, stream)| stream.send_state == SendState::Ended)
+        let is_over = |stream: &Stream| {
+            stream.send_state == SendState::Ended && !matches!(stream.recv_state, RecvState::Open)
+        };
+        self.table.iter().all(|(_, stream)| is_over(stream))
     }
 
     /// Serves one party for one quantum.
@@ -112,7 +120,8 @@ impl Session {
             output.push(stream.queue.pop().unwrap_or_default());
         }
         let written = before - stream.queue.bytes();
-        stream.is_announced |= written > 0;
+        let is_news = written > 0 && !stream.is_announced;
+        stream.is_announced |= is_news;
         self.queued.give(written as u64);
         let wants_room = stream.waits.room && stream.queue.bytes() <= stream_room / 2;
         if !stream.queue.is_empty() {
@@ -123,6 +132,10 @@ impl Session {
                 stream.send_state = SendState::Ended;
                 self.free_if_over(key);
             }
+        }
+        if is_news {
+            // The peer knows the stream from here on, so a grant finds it.
+            self.mark_dirty(key);
         }
         if wants_room && self.queued.left() > 0 {
             self.tell_writable(key);

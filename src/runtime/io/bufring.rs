@@ -1,10 +1,11 @@
 //! The ring of buffers from which the kernel picks one for each receive.
 //!
 //! A buffer goes round: *free* (ours), *published* (in the ring, the kernel may write to it), then
-//! *held* by the slices cut from it, then free again. With incremental consumption (Linux 6.12) the
-//! kernel goes on filling the buffer at the head from where the last receive ended, whichever
-//! socket that was for, so that a buffer large enough for bulk does not go to waste on a 64-byte
-//! message. Without it, each receive uses up a buffer.
+//! *held* by the slice cut from it, then free again. Each receive uses up a buffer, however little
+//! came. Incremental consumption, with which the kernel goes on filling the buffer where the last
+//! receive ended, was tried: it gained nothing for small messages, as these are copied out and
+//! their buffers are back within the turn, and it cost a quarter more time per byte in bulk, where
+//! the receives no longer started at the start of a page.
 
 use std::io;
 use std::ptr::NonNull;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use bytes::Bytes;
 use io_uring::IoUring;
-use io_uring::types::{BufRingEntry, IOU_PBUF_RING_INC};
+use io_uring::types::BufRingEntry;
 
 use super::pages::Pages;
 use super::pool::Pool;
@@ -28,10 +29,18 @@ pub(crate) struct Shape {
     pub(crate) count: u16,
     /// Bytes per buffer.
     pub(crate) size: u32,
+    /// How many of them the kernel is given at a time, at least; see [`BufRing::adapt`].
+    pub(crate) window: u16,
     /// Received pieces shorter than this are copied, so that they do not hold a whole buffer.
     pub(crate) copy_below: usize,
-    /// Whether the kernel is asked to fill buffers piece by piece.
-    pub(crate) incremental: bool,
+}
+
+/// What came since the ring was last refilled.
+#[derive(Default)]
+struct Turn {
+    pieces: usize,
+    bytes: usize,
+    ran_out: bool,
 }
 
 /// The ring as registered with one io_uring, which has to be kept alive beside it.
@@ -41,31 +50,33 @@ pub(super) struct BufRing {
     shape: Shape,
     /// Where the next published buffer goes, counted without wrapping at the ring's size.
     tail: u16,
-    /// How much of each buffer the kernel has filled since it was published.
-    filled: Box<[u32]>,
     /// Published buffers, as far as their completions have been seen.
     published: usize,
+    /// The most buffers to have published, between `shape.window` and `shape.count`.
+    window: usize,
+    /// What the window is adapted by.
+    turn: Turn,
     /// Buffers to publish, the most recently used last: it is taken first, being in the cache.
     free: Vec<u16>,
 }
 
 impl BufRing {
-    /// Allocates the buffers, registers the ring and publishes all of them.
+    /// Allocates the buffers, registers the ring and publishes them.
     pub(super) fn register(uring: &IoUring, shape: Shape) -> io::Result<Self> {
         assert!(shape.count.is_power_of_two());
         let entries = Pages::new(usize::from(shape.count) * size_of::<BufRingEntry>())?;
-        let flags = if shape.incremental { IOU_PBUF_RING_INC as u16 } else { 0 };
         let address = entries.base().as_ptr() as u64;
         // SAFETY: the entries are a page-aligned mapping of the right size. It lives until
         // `unregister` or, if that fails, for ever.
-        unsafe { uring.submitter().register_buf_ring_with_flags(address, shape.count, GROUP, flags)? };
+        unsafe { uring.submitter().register_buf_ring_with_flags(address, shape.count, GROUP, 0)? };
         let mut ring = Self {
             pool: Pool::new(shape.count, shape.size as usize)?,
             entries,
             shape,
             tail: 0,
-            filled: vec![0; shape.count.into()].into(),
             published: 0,
+            window: shape.window.into(),
+            turn: Turn::default(),
             free: (0..shape.count).rev().collect(),
         };
         ring.refill();
@@ -86,47 +97,64 @@ impl BufRing {
         }
     }
 
-    /// The next `len` bytes that the kernel says it wrote to buffer `id`.
+    /// Takes over buffer `id`, to which the kernel says that it has written `len` bytes.
     ///
-    /// Has to be called once per completion and in their order, for with incremental consumption
-    /// the kernel does not say where in the buffer it wrote: it is where the last piece ended.
+    /// To be called once per completion that names a buffer.
     pub(super) fn take(&mut self, id: u16, len: usize) -> Bytes {
-        let offset = self.filled[usize::from(id)] as usize;
-        let used_up = if self.shape.incremental { offset + len == self.pool.size() } else { true };
         // Slices that are held for long must not starve other connections: the last quarter of the
-        // buffers is only ever copied from, and so comes back within the turn that emptied it.
+        // buffers is only ever copied from, and so comes back within the turn that used it up.
         let scarce = self.published + self.free.len() <= usize::from(self.shape.count).div_ceil(4);
-        let bytes = if len == 0 {
-            Bytes::new()
-        } else if len < self.shape.copy_below || scarce {
-            // SAFETY: the buffer is lent and the kernel reported this range as filled; it goes on
-            // writing behind it, and at the range itself only after `publish`.
-            unsafe { self.pool.copy(id, offset, len) }
+        let bytes = if len < self.shape.copy_below || scarce {
+            // SAFETY: the buffer is lent, the kernel reported these bytes as written, and it does
+            // not write to a buffer that it has used up before that is published anew.
+            unsafe { self.pool.copy(id, len) }
         } else {
-            // SAFETY: as above; `publish` is reached only through the last holder's return.
-            unsafe { self.pool.slice(id, offset, len) }
+            // SAFETY: as above, and it is published anew only when its last holder has let go.
+            unsafe { self.pool.slice(id, len) }
         };
-        if !used_up {
-            self.filled[usize::from(id)] = (offset + len) as u32;
-        } else if len > 0 || !self.shape.incremental {
-            self.filled[usize::from(id)] = 0;
-            self.published -= 1;
-            if self.pool.end_loan(id) {
-                self.free.push(id);
-            }
+        self.turn.pieces += 1;
+        self.turn.bytes += len;
+        self.published -= 1;
+        if self.pool.end_loan(id) {
+            self.free.push(id);
         }
         bytes
     }
 
-    /// Publishes every buffer that nobody holds any more.
+    /// A receive ended because no buffer was published.
+    pub(super) fn ran_out(&mut self) {
+        self.turn.ran_out = true;
+    }
+
+    /// Sizes the window to what came this turn.
+    ///
+    /// The ring hands out its buffers in turn, so all that are published pass through the cache. A
+    /// bulk stream is received at 1.5 times the cost if they do not fit in there, and it loses
+    /// little by running out of them, as few sockets have to be started anew. Small messages use
+    /// up one buffer each but touch hardly any of it, so for them the more the better.
+    fn adapt(&mut self) {
+        let Turn { pieces, bytes, ran_out } = std::mem::take(&mut self.turn);
+        let size = self.shape.size as usize;
+        if ran_out && bytes < pieces * size / 4 {
+            self.window = (self.window * 2).min(self.shape.count.into());
+        } else if bytes > pieces * size / 2 {
+            self.window = (self.window / 2).max(self.shape.window.into());
+        }
+    }
+
+    /// Publishes buffers that nobody holds, up to the window.
     pub(super) fn refill(&mut self) {
         let free = &mut self.free;
         self.pool.collect(|id| free.push(id));
-        if self.free.is_empty() {
+        self.adapt();
+        let room = self.window.saturating_sub(self.published).min(self.free.len());
+        if room == 0 {
             return;
         }
-        while let Some(id) = self.free.pop() {
-            self.publish(id);
+        for _ in 0..room {
+            if let Some(id) = self.free.pop() {
+                self.publish(id);
+            }
         }
         let base: *const BufRingEntry = self.entries.base().cast().as_ptr();
         // SAFETY: `base` is the first entry of the ring, and the tail lies inside it, aligned for

@@ -50,10 +50,8 @@ pub use choice::{Backend, BackendChoice, UnknownBackend};
 pub(crate) use socket::Socket;
 pub(crate) use watch::Watch;
 
-/// What a shard receives into by default, where the kernel fills buffers piece by piece.
-const SHAPE: Shape = Shape { count: 64, size: 64 << 10, copy_below: 2 << 10, incremental: true };
-/// And where it uses up one buffer per receive.
-const SHAPE_WHOLE: Shape = Shape { count: 256, size: 16 << 10, copy_below: 2 << 10, incremental: false };
+/// What a shard receives into: 4 MiB, of which a bulk stream goes round in 512 KiB.
+const SHAPE: Shape = Shape { count: 64, size: 64 << 10, window: 8, copy_below: 2 << 10 };
 
 #[derive(Clone)]
 enum Driver {
@@ -70,7 +68,7 @@ impl Hub {
     pub(crate) fn new(choice: BackendChoice) -> io::Result<Self> {
         match choice {
             BackendChoice::Epoll => Ok(Self(Driver::Epoll(Rc::new(epoll::Epoll::new()?)))),
-            BackendChoice::Ring => Self::with_shape(SHAPE).or_else(|_| Self::with_shape(SHAPE_WHOLE)),
+            BackendChoice::Ring => Self::with_shape(SHAPE),
             BackendChoice::Auto => {
                 Self::new(BackendChoice::Ring).or_else(|_| Self::new(BackendChoice::Epoll))
             }

@@ -1,7 +1,7 @@
 //! The memory that the kernel receives into, and who still holds a piece of it.
 //!
 //! A pool is a row of equal buffers. Each has a count of holders: one for the time that the kernel
-//! may write to it, and one for each [`Bytes`] cut from it. The last to let go sets the buffer's
+//! may write to it, and one for the [`Bytes`] handed out. The last to let go sets the buffer's
 //! bit in `returned`, from whatever thread it is on; the shard's pump collects the bits each turn
 //! and gives those buffers to the kernel again. So a slice may be dropped on another thread, and
 //! may outlive the hub: the slice keeps the pool alive, and a bit that nobody collects does no harm.
@@ -42,14 +42,13 @@ impl Pool {
 
     /// The address to tell the kernel for buffer `id`.
     pub(super) fn address(&self, id: u16) -> u64 {
-        self.pointer(id, 0) as u64
+        self.pointer(id) as u64
     }
 
-    fn pointer(&self, id: u16, offset: usize) -> *mut u8 {
+    fn pointer(&self, id: u16) -> *mut u8 {
         assert!(usize::from(id) < self.holders.len());
-        assert!(offset <= self.size);
-        // SAFETY: by the two assertions the result is inside the mapping or one past its end.
-        unsafe { self.pages.base().as_ptr().add(usize::from(id) * self.size + offset) }
+        // SAFETY: by the assertion the buffer lies inside the mapping.
+        unsafe { self.pages.base().as_ptr().add(usize::from(id) * self.size) }
     }
 
     /// Counts the kernel as the holder of a buffer that nobody holds.
@@ -71,28 +70,28 @@ impl Pool {
         self.holders[usize::from(id)].fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Copies `len` bytes at `offset` of a lent buffer.
+    /// Copies the first `len` bytes of a lent buffer.
     ///
     /// # Safety
     ///
     /// As for [`slice`](Self::slice), for the time of this call.
-    pub(super) unsafe fn copy(&self, id: u16, offset: usize, len: usize) -> Bytes {
-        assert!(len <= self.size && offset <= self.size - len);
+    pub(super) unsafe fn copy(&self, id: u16, len: usize) -> Bytes {
+        assert!(len <= self.size);
         // SAFETY: inside the mapping by the assertion, and nobody writes there by the contract.
-        Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(self.pointer(id, offset), len) })
+        Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(self.pointer(id), len) })
     }
 
-    /// Cuts a slice out of a lent buffer without copying.
+    /// Hands out the first `len` bytes of a lent buffer without copying.
     ///
     /// # Safety
     ///
-    /// The buffer is lent, and the kernel has filled `offset..offset + len` and will not write
-    /// there again before the loan has ended and the buffer was lent anew.
-    pub(super) unsafe fn slice(self: &Arc<Self>, id: u16, offset: usize, len: usize) -> Bytes {
-        assert!(len <= self.size && offset <= self.size - len);
+    /// The buffer is lent, and the kernel has used it up: it will not write there before the loan
+    /// has ended and the buffer was lent anew.
+    pub(super) unsafe fn slice(self: &Arc<Self>, id: u16, len: usize) -> Bytes {
+        assert!(len <= self.size);
         // Relaxed: the kernel's hold keeps the count above zero meanwhile.
         self.holders[usize::from(id)].fetch_add(1, Ordering::Relaxed);
-        Bytes::from_owner(Slice { pool: Arc::clone(self), id, offset, len })
+        Bytes::from_owner(Slice { pool: Arc::clone(self), id, len })
     }
 
     /// Calls `take` for each buffer that has lost its last holder since the last call.
@@ -116,17 +115,15 @@ impl Pool {
 struct Slice {
     pool: Arc<Pool>,
     id: u16,
-    offset: usize,
     len: usize,
 }
 
 impl AsRef<[u8]> for Slice {
     fn as_ref(&self) -> &[u8] {
-        let start = self.pool.pointer(self.id, self.offset);
         // SAFETY: `Pool::slice` checked that the range is inside the buffer, and its caller that
         // nobody writes there until the buffer is lent anew, which needs all holders gone, this
         // one included. The mapping was zeroed, so each byte is initialized.
-        unsafe { std::slice::from_raw_parts(start, self.len) }
+        unsafe { std::slice::from_raw_parts(self.pool.pointer(self.id), self.len) }
     }
 }
 
@@ -154,7 +151,7 @@ mod tests {
         let pool = Pool::new(70, 4096).unwrap();
         pool.lend(69);
         // SAFETY: no kernel knows this pool, so nobody writes to it.
-        let (first, second) = unsafe { (pool.slice(69, 0, 10), pool.slice(69, 4090, 6)) };
+        let (first, second) = unsafe { (pool.slice(69, 10), pool.slice(69, 4096)) };
         assert!(!pool.end_loan(69));
         drop(first);
         assert_eq!(collected(&pool), []);
@@ -177,7 +174,7 @@ mod tests {
         let pool = Pool::new(2, 4096).unwrap();
         pool.lend(1);
         // SAFETY: no kernel knows this pool, so nobody writes to it.
-        let slice = unsafe { pool.slice(1, 100, 200) };
+        let slice = unsafe { pool.slice(1, 200) };
         pool.end_loan(1);
         drop(pool);
         let sum = std::thread::spawn(move || slice.iter().map(|byte| usize::from(*byte)).sum::<usize>());
@@ -190,6 +187,6 @@ mod tests {
         let pool = Pool::new(2, 4096).unwrap();
         pool.lend(0);
         // SAFETY: no kernel knows this pool, so nobody writes to it.
-        drop(unsafe { pool.slice(0, 4000, 97) });
+        drop(unsafe { pool.slice(0, 4097) });
     }
 }

@@ -217,6 +217,9 @@ impl Ring {
         let result = completion.result();
         let flags = completion.flags();
         // Before anything else, for the buffer's account must be kept whoever the bytes are for.
+        if result == -libc::ENOBUFS {
+            buffers.ran_out();
+        }
         let bytes = cqueue::buffer_select(flags).map(|id| buffers.take(id, result.max(0) as usize));
         let Some(line) = self.lines.borrow().get(tag.slot).map(Rc::clone) else {
             return;
@@ -264,8 +267,8 @@ impl Ring {
             }
         } else if line.receive.get() == Op::Idle && line.reader.is_set() {
             // It ended (no buffers, or cancelled while full) under an owner who waits for data. By
-            // the time this is submitted the buffers of this turn are published again, of which
-            // `BufRing` keeps a quarter moving, so this cannot go round without progress.
+            // the time this is submitted the ring is refilled with at least the buffers that
+            // `BufRing` keeps from being held, so this cannot go round without progress.
             self.arm(line);
         }
     }

@@ -35,8 +35,8 @@ pub mod runtime;
 #[cfg(feature = "runtime")]
 pub use crate::{
     rpc::{
-        AsyncHandler, Call, CallError, Client, ClientOptions, CreditMode, DuplexHandler, Json, Permissions, Plugin, Router, Server, SinkHandler,
-        SourceHandler, block_on,
+        AsyncHandler, Call, CallError, Client, ClientOptions, CreditMode, DuplexHandler, Json, Permissions,
+        Plugin, Router, Server, SinkHandler, SourceHandler, block_on,
     },
     runtime::{Address, Error, RecvError, RecvStream, Result, SendError, SendStream, Shard},
     wire::{Body, BodyKind},

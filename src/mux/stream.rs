@@ -128,7 +128,10 @@ impl Stream {
     /// Whether data may still come that somebody here will read. Not before the peer knows of the stream: a grant that
     /// overtakes the opening names a stream that does not exist, and is ignored.
     pub(crate) const fn expects_data(&self) -> bool {
-        self.is_accepted && self.is_announced && self.halves.recv && matches!(self.recv_state, RecvState::Open)
+        self.is_accepted
+            && self.is_announced
+            && self.halves.recv
+            && matches!(self.recv_state, RecvState::Open)
     }
 
     /// Whether nothing of it is needed any more. Late frames of a forgotten id are recognised by the id alone.

@@ -30,7 +30,8 @@ impl Call {
     /// [`CallError::Argument`] names the argument and what does not fit.
     pub fn arg<T: DeserializeOwned>(&self, index: usize) -> Result<T, CallError> {
         let wrong = |reason: String| CallError::Argument { method: self.method.to_string(), index, reason };
-        let args: Vec<&RawValue> = serde_json::from_slice(&self.args).map_err(|error| wrong(error.to_string()))?;
+        let args: Vec<&RawValue> =
+            serde_json::from_slice(&self.args).map_err(|error| wrong(error.to_string()))?;
         let (text, is_missing) = args.get(index).map_or(("null", true), |raw| (raw.get(), false));
         serde_json::from_str(text).map_err(|error| {
             wrong(if is_missing { "it is missing".to_owned() } else { strip_place(&error.to_string()) })

@@ -116,7 +116,8 @@ impl Client {
     /// [`CallError`] as the peer answers, or when the answer is no manifest.
     pub async fn manifest(&self) -> Result<Manifest, CallError> {
         let body = self.request(r#"{"name":"manifest","args":[]}"#.to_owned()).await?;
-        Manifest::from_json(&body.bytes).ok_or_else(|| CallError::Result("the manifest is no object".to_owned()))
+        Manifest::from_json(&body.bytes)
+            .ok_or_else(|| CallError::Result("the manifest is no object".to_owned()))
     }
 
     /// Calls an async method. `args` serialises to an array or tuple; the result is read from JSON, or from text when
@@ -170,7 +171,11 @@ impl Client {
     ///
     /// # Errors
     /// As [`source`](Self::source).
-    pub async fn duplex(&self, name: &str, args: impl Serialize) -> Result<(SendStream, RecvStream), CallError> {
+    pub async fn duplex(
+        &self,
+        name: &str,
+        args: impl Serialize,
+    ) -> Result<(SendStream, RecvStream), CallError> {
         self.open(name, args, Kind::Duplex, Halves::BOTH).await
     }
 

@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn names_are_arrays_or_strings() {
-        let opening = read(r#"{"name":["blobs","get"],"args":["x", 1],"type":"source"}"#).expect("it is whole");
+        let opening =
+            read(r#"{"name":["blobs","get"],"args":["x", 1],"type":"source"}"#).expect("it is whole");
         assert_eq!(opening.name, "blobs.get");
         assert_eq!(opening.args, r#"["x", 1]"#);
         assert_eq!(opening.kind.as_deref(), Some("source"));

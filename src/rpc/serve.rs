@@ -1,9 +1,4 @@
-use super::{
-    Call, CallError, Kind, Permissions, Router,
-    handler::Erased,
-    opening::Opening,
-    router::Route,
-};
+use super::{Call, CallError, Kind, Permissions, Router, handler::Erased, opening::Opening, router::Route};
 use crate::{
     mux::{Halves, InboundRequest, StreamKey},
     runtime::{Connection, Service},
@@ -11,13 +6,16 @@ use crate::{
 };
 use std::rc::Rc;
 
+/// Sets what a connection may call, before its first call is looked at.
+pub(crate) type Start = Rc<dyn Fn(&Connection, &Permissions)>;
+
 /// Answers calls by way of a router.
 pub(crate) struct Dispatch {
     pub(crate) router: Router,
     /// Whether our manifest offers the control stream.
     pub(crate) has_control: bool,
     /// What connections may call until something else is said.
-    pub(crate) start: Option<Rc<dyn Fn(&Connection, &Permissions)>>,
+    pub(crate) start: Option<Start>,
 }
 
 impl Dispatch {

@@ -1,4 +1,7 @@
-use super::{Permissions, Router, serve::Dispatch};
+use super::{
+    Permissions, Router,
+    serve::{self, Dispatch},
+};
 use crate::{
     mux::{ControlMode, Credit, Limits},
     runtime::{
@@ -113,7 +116,7 @@ impl Server {
         let has_control = self.options.session.control != ControlMode::Off;
         let start = self.start;
         run_shards(self.bound, self.options, move |shard| {
-            let start = start.clone().map(|start| -> Rc<dyn Fn(&Connection, &Permissions)> {
+            let start = start.clone().map(|start| -> serve::Start {
                 Rc::new(move |connection, permissions| start(connection, permissions))
             });
             Rc::new(Dispatch { router: build(shard), has_control, start })

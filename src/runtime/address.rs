@@ -69,7 +69,8 @@ mod tests {
             assert_eq!(address.to_string(), printed);
             assert_eq!(printed.parse(), Ok(address));
         }
-        for wrong in ["", "8008", "net:host", "net::8008", "unix:", "host:99999", "[::1:80", "net:h~shs:K:1"] {
+        for wrong in ["", "8008", "net:host", "net::8008", "unix:", "host:99999", "[::1:80", "net:h~shs:K:1"]
+        {
             assert!(wrong.parse::<Address>().is_err(), "{wrong}");
         }
     }

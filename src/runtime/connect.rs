@@ -18,7 +18,11 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// [`Error::NoRuntime`] elsewhere, [`Error::Io`] when nobody answers.
-pub async fn connect(address: &Address, options: &ConnectOptions, service: Rc<dyn Service>) -> Result<Connection> {
+pub async fn connect(
+    address: &Address,
+    options: &ConnectOptions,
+    service: Rc<dyn Service>,
+) -> Result<Connection> {
     let shard = Shard::current().ok_or(Error::NoRuntime)?;
     let timeout = options.timeout.unwrap_or(CONNECT_MAX);
     let wanted = address.clone();

@@ -64,7 +64,12 @@ enum Flow {
 }
 
 impl Driver {
-    pub(crate) fn new(connection: Connection, service: Rc<dyn Service>, socket: Socket, is_tcp: bool) -> Self {
+    pub(crate) fn new(
+        connection: Connection,
+        service: Rc<dyn Service>,
+        socket: Socket,
+        is_tcp: bool,
+    ) -> Self {
         let body_bytes_max = connection.inspect(|session| session.limits().body_bytes_max);
         Self {
             clock: connection.shard().clock(),
@@ -103,7 +108,8 @@ impl Driver {
         }
         self.connection.0.end_turn();
         let has_more = read == Flow::HasMore || written == Flow::HasMore;
-        if has_more || (self.output.is_empty() && self.connection.inspect(|session| session.wants_transmit())) {
+        if has_more || (self.output.is_empty() && self.connection.inspect(|session| session.wants_transmit()))
+        {
             cx.waker().wake_by_ref();
         }
         self.arm_timer(cx, now);

@@ -18,7 +18,11 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    pub(crate) fn halves(connection: &Connection, key: StreamKey, halves: Halves) -> (SendStream, RecvStream) {
+    pub(crate) fn halves(
+        connection: &Connection,
+        key: StreamKey,
+        halves: Halves,
+    ) -> (SendStream, RecvStream) {
         let owner = Rc::new(Self { connection: connection.clone(), key, halves });
         let send = SendStream { owner: Rc::clone(&owner), is_ended: false };
         (send, RecvStream { owner, is_ended: false })

@@ -81,7 +81,13 @@ impl Listener {
     }
 
     /// Accepts until shutdown, giving each connection to the shard that has the fewest.
-    pub(crate) async fn run(self, hub: Hub, mailboxes: Arc<[Mailbox]>, shutdown: Shutdown, congestion: Option<String>) {
+    pub(crate) async fn run(
+        self,
+        hub: Hub,
+        mailboxes: Arc<[Mailbox]>,
+        shutdown: Shutdown,
+        congestion: Option<String>,
+    ) {
         let watched = self.fd.try_clone().and_then(|fd| hub.watch(fd));
         let mut watch = match watched {
             Ok(watch) => watch,
@@ -101,7 +107,12 @@ impl Listener {
         }
     }
 
-    fn accept_some(&self, watch: &mut Watch, mailboxes: &[Mailbox], congestion: Option<&str>) -> std::io::Result<()> {
+    fn accept_some(
+        &self,
+        watch: &mut Watch,
+        mailboxes: &[Mailbox],
+        congestion: Option<&str>,
+    ) -> std::io::Result<()> {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(fd) = sys::accept(watch.fd())? else {
                 watch.clear_ready();
@@ -123,7 +134,7 @@ fn listen_tcp(address: SocketAddr) -> std::io::Result<(Socket, u16)> {
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    let port = socket.local_addr()?.as_socket().map_or(address.port(), |bound| bound.port());
+    let port = socket.local_addr()?.as_socket().map_or_else(|| address.port(), |bound| bound.port());
     Ok((socket, port))
 }
 

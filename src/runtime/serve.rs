@@ -148,7 +148,8 @@ where
     F: Fn(&Shard) -> Rc<dyn Service>,
 {
     let index = plan.next.fetch_add(1, Ordering::Relaxed);
-    let shard = Shard::enter(index, plan.mailboxes.len(), plan.options.backend, plan.options.receive_bytes_max)?;
+    let shard =
+        Shard::enter(index, plan.mailboxes.len(), plan.options.backend, plan.options.receive_bytes_max)?;
     let pump = shard.pump();
     let service = build(&shard);
     let mut accepting = Vec::new();
@@ -197,7 +198,8 @@ async fn serve_mailbox(plan: &Arc<Plan>, shard: &Shard, service: &Rc<dyn Service
             let own = Arc::clone(plan);
             let index = shard.index();
             let ended = move || own.mailboxes[index].leave();
-            if let Err(error) = shard.start(accepted, plan.options.session.clone(), Rc::clone(service), ended) {
+            if let Err(error) = shard.start(accepted, plan.options.session.clone(), Rc::clone(service), ended)
+            {
                 tracing::warn!(%error, "a connection is dropped");
                 mailbox.leave();
             }

@@ -14,12 +14,7 @@ use crate::{
 use futures_lite::FutureExt;
 use glommio::{LocalExecutorBuilder, Placement, timer::sleep};
 use slab::Slab;
-use std::{
-    cell::RefCell,
-    panic::AssertUnwindSafe,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::RefCell, panic::AssertUnwindSafe, rc::Rc, time::Duration};
 
 /// Bytes glommio sets aside and pins for file I/O, three times per executor; sockets use none of it.
 pub(crate) const IO_MEMORY_BYTES: usize = 64 << 10;
@@ -69,7 +64,12 @@ pub(crate) struct Pump {
 
 impl Shard {
     /// Makes this thread's executor a shard.
-    pub(crate) fn enter(index: usize, count: usize, backend: BackendChoice, receive_bytes_max: u64) -> Result<Self> {
+    pub(crate) fn enter(
+        index: usize,
+        count: usize,
+        backend: BackendChoice,
+        receive_bytes_max: u64,
+    ) -> Result<Self> {
         let hub = Hub::new(backend).map_err(Error::io("cannot make the socket backend"))?;
         let shard = Self(Rc::new(Inner {
             index,

@@ -4,9 +4,7 @@ use crate::options::SessionArgs;
 use clap::Args;
 use push_mux::{
     Address, Body, BodyKind, CallError, Client, ClientOptions, RecvStream, SendStream, block_on,
-    mux::Outgoing,
-    rpc::Kind,
-    runtime::ConnectOptions,
+    mux::Outgoing, rpc::Kind, runtime::ConnectOptions,
 };
 use serde_json::{Value, json};
 use std::io::{BufRead, Read, Write};

@@ -169,7 +169,11 @@ impl Session {
     /// Charges what arrives to a pool as well, shared by all sessions of a shard: at 70 % windows stop growing, at 85 % new
     /// streams are refused. To be called before anything has arrived.
     pub fn share(&mut self, pool: Pool) {
-        debug_assert_eq!(self.received.used(), 0, "bytes that arrived before would be given back without being taken");
+        debug_assert_eq!(
+            self.received.used(),
+            0,
+            "bytes that arrived before would be given back without being taken"
+        );
         self.pool = Some(pool);
     }
 

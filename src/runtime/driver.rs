@@ -49,6 +49,8 @@ pub(crate) struct Driver {
     timer: Option<(Time, Timer)>,
     /// Tasks were woken and have had their turn.
     has_yielded: bool,
+    /// Tasks were woken in this turn and have not run yet.
+    has_woken: bool,
     /// Nothing more can be read.
     is_eof: bool,
     /// When the connection is closed whatever is left.
@@ -81,6 +83,7 @@ impl Driver {
             output: Output::default(),
             timer: None,
             has_yielded: false,
+            has_woken: false,
             is_eof: false,
             deadline: None,
             rtt_at: Time::default(),
@@ -89,12 +92,12 @@ impl Driver {
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.connection.0.begin_turn(cx.waker());
+        self.has_woken = false;
         let now = self.clock.now();
         self.settle(now);
-        let mut woke = false;
-        let read = self.read(cx, now, &mut woke);
-        woke |= self.dispatch();
-        if woke && !self.has_yielded {
+        let read = self.read(cx, now);
+        self.dispatch();
+        if self.has_woken && !self.has_yielded {
             // Let them run first: what they send and consume then leaves in one write.
             self.has_yielded = true;
             cx.waker().wake_by_ref();
@@ -107,9 +110,10 @@ impl Driver {
             return Poll::Ready(());
         }
         self.connection.0.end_turn();
-        let has_more = read == Flow::HasMore || written == Flow::HasMore;
-        if has_more || (self.output.is_empty() && self.connection.inspect(|session| session.wants_transmit()))
-        {
+        let has_more = self.connection.inspect(|session| {
+            session.is_work_next() || (self.output.is_empty() && session.wants_transmit())
+        });
+        if has_more || read == Flow::HasMore || written == Flow::HasMore {
             cx.waker().wake_by_ref();
         }
         self.arm_timer(cx, now);
@@ -137,7 +141,7 @@ impl Driver {
         }
     }
 
-    fn read(&mut self, cx: &mut Context<'_>, now: Time, woke: &mut bool) -> Flow {
+    fn read(&mut self, cx: &mut Context<'_>, now: Time) -> Flow {
         let mut bytes = 0;
         while !self.is_eof && !self.connection.inspect(|session| session.is_paused()) {
             let chunk = match self.socket.poll_recv(cx) {
@@ -154,7 +158,7 @@ impl Driver {
                 }
             };
             bytes += chunk.len();
-            *woke |= self.feed(chunk, cx, now);
+            self.feed(chunk, cx, now);
             if bytes >= READ_BYTES_PER_TURN {
                 return Flow::HasMore;
             }
@@ -167,20 +171,18 @@ impl Driver {
         Flow::Waits
     }
 
-    /// Hands a chunk to the session, a few frames at a time; says whether a task was woken.
+    /// Hands a chunk to the session, a few frames at a time.
     ///
     /// Replies that come out of it leave as soon as there are enough of them for a write of their own: while we answer the rest
     /// of a batch, the peer is at work on the first part, instead of both waiting for each other in turn.
-    fn feed(&mut self, chunk: Bytes, cx: &mut Context<'_>, now: Time) -> bool {
-        let mut woke = false;
+    fn feed(&mut self, chunk: Bytes, cx: &mut Context<'_>, now: Time) {
         self.decoder.push(chunk);
         while self.feed_some(now) {
-            woke |= self.dispatch();
+            self.dispatch();
             if self.connection.inspect(|session| session.interactive_bytes()) >= EARLY_WRITE_BYTES {
                 self.write(cx, now);
             }
         }
-        woke
     }
 
     /// Hands over frames until some are done; says whether there may be more.
@@ -206,20 +208,25 @@ impl Driver {
         true
     }
 
-    /// Tells everybody what the session has to say; says whether a task was woken.
-    fn dispatch(&mut self) -> bool {
+    /// Tells everybody what the session has to say.
+    ///
+    /// New calls wait until the tasks that were woken have run: a caller may ask about a stream right behind its end (muxrpc 8
+    /// calls back when it has written, not when it was heard), and means the stream as it ended.
+    fn dispatch(&mut self) {
         let inner = &self.connection.0;
-        let mut woke = false;
         loop {
+            if self.has_woken && inner.session.borrow().is_work_next() {
+                return;
+            }
             let event = inner.session.borrow_mut().poll_event();
             let waker = match event {
-                None => return woke,
+                None => return,
                 Some(Event::Readable(key)) => inner.wakers.borrow_mut().take_recv(key),
                 Some(Event::Writable(key)) => inner.wakers.borrow_mut().take_send(key),
                 Some(Event::Reply(id, reply)) => inner.requests.borrow_mut().answer(id, reply),
                 Some(Event::RequestsWritable) => {
                     let queue = inner.requests.borrow_mut().take_queue();
-                    woke |= !queue.is_empty();
+                    self.has_woken |= !queue.is_empty();
                     queue.into_iter().for_each(std::task::Waker::wake);
                     None
                 }
@@ -240,7 +247,7 @@ impl Driver {
                 }
             };
             if let Some(waker) = waker {
-                woke = true;
+                self.has_woken = true;
                 waker.wake();
             }
         }

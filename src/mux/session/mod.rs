@@ -246,6 +246,12 @@ impl Session {
         }
     }
 
+    /// Whether the next event asks for new work rather than going on with old.
+    #[must_use]
+    pub fn is_work_next(&self) -> bool {
+        matches!(self.events.front(), Some(Event::Opened(..) | Event::Request(..)))
+    }
+
     /// The next event. Drain after every input and command.
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {

@@ -1,22 +1,24 @@
 //! Load generator for push-mux.
 //!
-//! Reading order: [`cli`] for what it does, [`scenario`] and [`row`] for what goes in and what comes out,
-//! [`compare`] for the comparison with other multiplexers.
+//! Reading order: [`cli`] for what it does, [`row`] for what comes out, [`load`] and [`server`] for the two sides of
+//! `replicate` and `mux`, [`scenario`] and [`compare`] for the comparison with other multiplexers.
 
 #![forbid(unsafe_code)]
 
 mod cli;
 mod compare;
-#[expect(dead_code, unused_imports, reason = "the replication workers read it")]
 mod feed;
 mod latency;
+mod load;
 mod machine;
 mod measure;
 mod netns;
+mod payload;
 mod process;
 mod progress;
 mod row;
 mod scenario;
+mod server;
 mod table;
 mod usage;
 
@@ -29,9 +31,9 @@ use crate::compare::peers::Limits;
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Replicate(_) | Command::Mux(_) => {
-            Err(anyhow::anyhow!("this mode is not part of this build"))
-        }
+        Command::Replicate(options) => load::replicate(&options),
+        Command::Mux(options) => load::mux(&options),
+        Command::Server(options) => server::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Compare(options) => compare::run(&options),
         Command::Peer { side: PeerSide::Serve(options) } => Ok(compare::peers::serve(&options)),
         Command::Peer { side: PeerSide::Drive { peer, port, server_process, patience, deadline } } => {
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("loadgen: {error:#}");
-        ExitCode::from(2)
+        // A run that broke off is as wrong as one with wrong messages; anything else never was a run.
+        if error.is::<load::Lost>() { ExitCode::FAILURE } else { ExitCode::from(2) }
     })
 }

@@ -3,6 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::compare::summary::{Spread, Summary};
+use crate::row::Row;
 
 /// One table for the peers of one scenario.
 pub(crate) fn compared(summaries: &[Summary], base: &str) -> String {
@@ -44,6 +45,68 @@ pub(crate) fn compared(summaries: &[Summary], base: &str) -> String {
     align(table)
 }
 
+/// What runs achieved.
+pub(crate) fn achieved(rows: &[Row]) -> String {
+    let mut table = plain(&[
+        "scenario",
+        "transport",
+        "connections",
+        "streams",
+        "body B",
+        "messages",
+        "seconds",
+        "msg/s",
+        "MB/s",
+        "errors",
+    ]);
+    for row in rows {
+        table.add_row(vec![
+            row.scenario.clone(),
+            row.transport.clone(),
+            row.connections.to_string(),
+            row.streams.to_string(),
+            row.body_bytes.to_string(),
+            row.messages.to_string(),
+            format!("{:.3}", row.seconds),
+            short(row.messages_per_second),
+            format!("{:.1}", row.megabytes_per_second),
+            row.errors.to_string(),
+        ]);
+    }
+    align(table)
+}
+
+/// What runs cost; `timed` says what the percentiles are of.
+pub(crate) fn cost(rows: &[Row], timed: &str) -> String {
+    let is_timed = rows.iter().any(|row| row.latency_us.is_some());
+    let p50 = format!("{timed} p50 us");
+    let mut headings = vec!["scenario"];
+    if is_timed {
+        headings.extend([p50.as_str(), "p90", "p99", "p999", "max"]);
+    }
+    headings.extend(["grants", "frames", "stalls", "cpu s server", "client", "MB server", "client"]);
+    let mut table = plain(&headings);
+    for row in rows {
+        let mut cells = vec![row.scenario.clone()];
+        if is_timed {
+            let times = row.latency_us.map(|took| [took.p50, took.p90, took.p99, took.p999, took.max]);
+            let text = |time: f64| format!("{time:.0}");
+            cells.extend(times.map_or_else(|| [(); 5].map(|()| dash()), |times| times.map(text)));
+        }
+        let credit = row.credit.map(|credit| [credit.grants, credit.grant_frames, credit.stalls]);
+        let text = |count: u64| count.to_string();
+        cells.extend(credit.map_or_else(|| [(); 3].map(|()| dash()), |counts| counts.map(text)));
+        cells.extend([
+            format!("{:.3}", row.cpu_seconds.server),
+            format!("{:.3}", row.cpu_seconds.client),
+            megabytes(row.rss_bytes.server),
+            megabytes(row.rss_bytes.client),
+        ]);
+        table.add_row(cells);
+    }
+    align(table)
+}
+
 fn plain(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -71,6 +134,20 @@ fn megabytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / 1e6)
 }
 
+/// `1 shard`, `10,000 messages`.
+pub(crate) fn counted(number: impl Into<u64>, noun: &str) -> String {
+    let number = number.into();
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    format!("{text} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Two or three figures and a letter: `39.8M`, `1.48M`, `507k`, `0.25`, `0.0055`.
 pub(crate) fn short(number: f64) -> String {
     // Where rounding to three figures would give four, the next unit begins.
@@ -93,7 +170,7 @@ pub(crate) fn short(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::{Row, sample};
+    use crate::row::sample;
 
     #[test]
     fn numbers_are_short() {
@@ -114,6 +191,19 @@ mod tests {
     }
 
     #[test]
+    fn counts_are_grouped_and_have_their_plural() {
+        for (number, text) in [
+            (0_u64, "0 boats"),
+            (1, "1 boat"),
+            (999, "999 boats"),
+            (1000, "1,000 boats"),
+            (1_234_567, "1,234,567 boats"),
+        ] {
+            assert_eq!(counted(number, "boat"), text);
+        }
+    }
+
+    #[test]
     fn columns_line_up_and_calls_have_percentiles() {
         let row = |peer, rate| Some(Row { latency_us: None, ..sample(peer, rate) });
         let base = [row("push-mux", 8.0e6)];
@@ -127,5 +217,18 @@ mod tests {
         let calls = [Some(sample("tcp", 10.0))];
         let text = compared(&[Summary::of(&calls, &calls).expect("one round")], "tcp");
         assert!(text.contains("p99 us") && text.contains("3.0"), "{text}");
+    }
+
+    #[test]
+    fn percentiles_and_credit_are_left_out_where_there_are_none() {
+        let timed = sample("push-mux", 10.0);
+        let untimed = Row { latency_us: None, credit: None, ..timed.clone() };
+        let text = cost(&[timed, untimed.clone()], "call");
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("call p50 us") && lines[1].contains(" 7 "), "{text}");
+        assert!(lines[2].contains(" - "), "{text}");
+        assert!(!cost(std::slice::from_ref(&untimed), "call").contains("p50"));
+        let text = achieved(&[untimed]);
+        assert!(text.lines().count() == 2 && text.contains("msg/s"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-use super::{End, Time, backlog::Backlog, send_queue::SendQueue};
+use super::{Time, backlog::Backlog, send_queue::SendQueue};
 use crate::{
     flow::{Receiver, Sender, Tuner},
     wire::Body,
@@ -36,7 +36,8 @@ pub(crate) enum SendState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RecvState {
     Open,
-    Ended(End),
+    /// With an error body, or cleanly. Boxed, since errors are rare and idle streams many.
+    Ended(Option<Box<Body>>),
     /// Nobody here listens; what arrives is thrown away.
     Discarding,
 }
@@ -142,7 +143,7 @@ impl Stream {
     /// The error a sender gets once the peer has ended the stream.
     pub(crate) fn abort_body(&self) -> Option<Body> {
         match &self.recv_state {
-            RecvState::Ended(End::Error(body)) => Some(body.clone()),
+            RecvState::Ended(Some(body)) => Some(Body::clone(body)),
             _ => None,
         }
     }

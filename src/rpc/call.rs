@@ -5,23 +5,27 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::rc::Rc;
 
-/// What a handler is called with.
+/// What a handler is called with. A clone is another handle to the same.
 #[derive(Clone)]
-pub struct Call {
+pub struct Call(Rc<Inner>);
+
+/// Behind a pointer: a handler's future has a slot for the call at each level of nesting, and there may be tens of
+/// thousands of them waiting.
+struct Inner {
     method: Rc<str>,
     args: Bytes,
     connection: Connection,
 }
 
 impl Call {
-    pub(crate) const fn new(method: Rc<str>, args: Bytes, connection: Connection) -> Self {
-        Self { method, args, connection }
+    pub(crate) fn new(method: Rc<str>, args: Bytes, connection: Connection) -> Self {
+        Self(Rc::new(Inner { method, args, connection }))
     }
 
     /// The method's dotted name.
     #[must_use]
     pub fn method(&self) -> &str {
-        &self.method
+        &self.0.method
     }
 
     /// One argument, counted from 0. A missing one reads as `null`, so `Option` takes both.
@@ -29,9 +33,9 @@ impl Call {
     /// # Errors
     /// [`CallError::Argument`] names the argument and what does not fit.
     pub fn arg<T: DeserializeOwned>(&self, index: usize) -> Result<T, CallError> {
-        let wrong = |reason: String| CallError::Argument { method: self.method.to_string(), index, reason };
+        let wrong = |reason: String| CallError::Argument { method: self.0.method.to_string(), index, reason };
         let args: Vec<&RawValue> =
-            serde_json::from_slice(&self.args).map_err(|error| wrong(error.to_string()))?;
+            serde_json::from_slice(&self.0.args).map_err(|error| wrong(error.to_string()))?;
         let (text, is_missing) = args.get(index).map_or(("null", true), |raw| (raw.get(), false));
         serde_json::from_str(text).map_err(|error| {
             wrong(if is_missing { "it is missing".to_owned() } else { strip_place(&error.to_string()) })
@@ -41,43 +45,43 @@ impl Call {
     /// How many arguments there are.
     #[must_use]
     pub fn args_len(&self) -> usize {
-        serde_json::from_slice::<Vec<&RawValue>>(&self.args).map_or(0, |args| args.len())
+        serde_json::from_slice::<Vec<&RawValue>>(&self.0.args).map_or(0, |args| args.len())
     }
 
     /// All arguments, as the JSON array they came in.
     #[must_use]
-    pub const fn args_json(&self) -> &Bytes {
-        &self.args
+    pub fn args_json(&self) -> &Bytes {
+        &self.0.args
     }
 
     /// The peer's name: its transport address.
     #[must_use]
     pub fn peer(&self) -> &str {
-        self.connection.peer()
+        self.0.connection.peer()
     }
 
     /// The shard this runs on.
     #[must_use]
     pub fn shard(&self) -> &Shard {
-        self.connection.shard()
+        self.0.connection.shard()
     }
 
     /// The connection the call came by: for calls back, and to close it.
     #[must_use]
-    pub const fn connection(&self) -> &Connection {
-        &self.connection
+    pub fn connection(&self) -> &Connection {
+        &self.0.connection
     }
 
     /// State of the connection of type `T`, made by `T::default()` at the first call and dropped with the connection.
     #[must_use]
     pub fn state<T: Default + 'static>(&self) -> Rc<T> {
-        self.connection.state()
+        self.0.connection.state()
     }
 
     /// What this connection may call; may be changed while it lives.
     #[must_use]
     pub fn permissions(&self) -> Rc<Permissions> {
-        self.connection.state()
+        self.0.connection.state()
     }
 }
 

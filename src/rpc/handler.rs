@@ -2,7 +2,7 @@
 
 use super::{Call, CallError, IntoReply};
 use crate::{
-    runtime::{RecvStream, SendStream},
+    runtime::{RecvStream, SendStream, Work},
     wire::Body,
 };
 use std::{pin::Pin, rc::Rc};
@@ -54,8 +54,8 @@ impl<F> SourceHandler for F
 where
     F: AsyncFn(Call, &mut SendStream) -> Result<(), CallError> + 'static,
 {
-    async fn call(&self, call: Call, tx: &mut SendStream) -> Result<(), CallError> {
-        self(call, tx).await
+    fn call(&self, call: Call, tx: &mut SendStream) -> impl Future<Output = Result<(), CallError>> {
+        self(call, tx)
     }
 }
 
@@ -63,8 +63,8 @@ impl<F> SinkHandler for F
 where
     F: AsyncFn(Call, &mut RecvStream) -> Result<(), CallError> + 'static,
 {
-    async fn call(&self, call: Call, rx: &mut RecvStream) -> Result<(), CallError> {
-        self(call, rx).await
+    fn call(&self, call: Call, rx: &mut RecvStream) -> impl Future<Output = Result<(), CallError>> {
+        self(call, rx)
     }
 }
 
@@ -72,13 +72,17 @@ impl<F> DuplexHandler for F
 where
     F: AsyncFn(Call, &mut SendStream, &mut RecvStream) -> Result<(), CallError> + 'static,
 {
-    async fn call(&self, call: Call, tx: &mut SendStream, rx: &mut RecvStream) -> Result<(), CallError> {
-        self(call, tx, rx).await
+    fn call(
+        &self,
+        call: Call,
+        tx: &mut SendStream,
+        rx: &mut RecvStream,
+    ) -> impl Future<Output = Result<(), CallError>> {
+        self(call, tx, rx)
     }
 }
 
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Body, CallError>>>>;
-pub(crate) type Work = Pin<Box<dyn Future<Output = ()>>>;
 
 /// A handler of any type, ready to be called. Paid for once a call: 13 to 18 ns where measured.
 #[derive(Clone)]

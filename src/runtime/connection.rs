@@ -2,7 +2,7 @@ use super::{
     Error, RecvStream, Result, SendError, SendStream, Shard,
     halves::Owner,
     requests::{Reply, Requests},
-    tasks::{Census, Tasks},
+    tasks::{Census, Tasks, Work},
     wakers::Wakers,
 };
 use crate::{
@@ -152,13 +152,10 @@ impl Connection {
 
     /// Takes a stream of the peer's and serves it with what `serve` makes of its halves. The future is dropped when the peer
     /// aborts, or when the session is lost.
-    pub fn accept<F>(&self, key: StreamKey, halves: Halves, serve: impl FnOnce(SendStream, RecvStream) -> F)
-    where
-        F: Future<Output = ()> + 'static,
-    {
+    pub fn accept(&self, key: StreamKey, halves: Halves, serve: impl FnOnce(SendStream, RecvStream) -> Work) {
         self.0.session.borrow_mut().accept(key, halves);
         let (send, recv) = Owner::halves(self, key, halves);
-        self.start(key.id(), Box::pin(serve(send, recv)));
+        self.start(key.id(), serve(send, recv));
     }
 
     /// Refuses a stream of the peer's.
@@ -175,7 +172,7 @@ impl Connection {
         self.start(request.id(), Box::pin(work));
     }
 
-    fn start(&self, id: i32, work: std::pin::Pin<Box<dyn Future<Output = ()>>>) {
+    fn start(&self, id: i32, work: Work) {
         let inner = Rc::clone(&self.0);
         let live = self.0.handlers.enter();
         self.0.tasks.start(id, live, work, move || {

@@ -41,6 +41,7 @@ pub use self::{
     serve::{Bound, bind, run_shards},
     shard::{Shard, block_on},
     shutdown::Shutdown,
+    tasks::Work,
 };
 
 use crate::{

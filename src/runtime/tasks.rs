@@ -33,7 +33,8 @@ impl Drop for Live {
     }
 }
 
-type Work = Pin<Box<dyn Future<Output = ()>>>;
+/// What a handler does, ready to be polled.
+pub type Work = Pin<Box<dyn Future<Output = ()>>>;
 
 struct Slot {
     /// Out of its slot while it is being polled.

@@ -7,7 +7,9 @@ mod server;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::compare::{CompareOptions, PeerOptions, PeerSide};
-pub(crate) use self::load::{CommonOptions, FeedOptions, MuxOptions, MuxScenario, ReplicateOptions, Transport};
+pub(crate) use self::load::{
+    CommonOptions, FeedOptions, MuxOptions, MuxScenario, ReplicateOptions, Transport, word,
+};
 pub(crate) use self::server::ServerOptions;
 
 /// Load generator for push-mux: replication, streams and calls, and the same work over other multiplexers.

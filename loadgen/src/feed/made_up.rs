@@ -160,8 +160,7 @@ mod tests {
     fn what_is_made_up_reads_back_as_a_file() {
         let set = make_up(1200, 5);
         let line = |message: &Message| [message.stored.as_deref().expect("a key"), b"\n"].concat();
-        let lines: Vec<u8> =
-            set.feeds.iter().flat_map(|feed| &feed.messages).flat_map(line).collect();
+        let lines: Vec<u8> = set.feeds.iter().flat_map(|feed| &feed.messages).flat_map(line).collect();
         assert_eq!(read(lines.as_slice(), None).expect("a feed file"), set);
     }
 }

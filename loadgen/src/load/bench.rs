@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use push_mux::mux::{Config, Credit, Limits};
 use push_mux::runtime::{ConnectOptions, cpus};
-use push_mux::{Address, ClientOptions, CreditMode};
+use push_mux::{Address, Client, ClientOptions, CreditMode};
 
 use crate::cli::{CommonOptions, FeedOptions, ServerOptions, Transport};
 use crate::process::Worker;
@@ -51,20 +51,35 @@ impl Size {
     }
 }
 
-/// A server that runs, and what its clients are to be made with.
+/// How clients reach the server.
+#[derive(Clone, Debug)]
+pub(crate) struct Dial {
+    /// Where it is.
+    pub(crate) address: Address,
+    connect: ConnectOptions,
+    mode: CreditMode,
+}
+
+impl Dial {
+    /// A connection, from inside an executor.
+    pub(crate) async fn client(&self) -> push_mux::Result<Client> {
+        let options =
+            ClientOptions { connect: self.connect.clone(), mode: self.mode, ..ClientOptions::default() };
+        Client::connect_with(&self.address, options).await
+    }
+}
+
+/// A server that runs, and what its clients need.
 #[derive(Debug)]
 pub(crate) struct Bench {
-    /// Its address.
-    pub(crate) address: Address,
+    /// How to reach it.
+    pub(crate) dial: Dial,
     /// Cores for the clients.
     pub(crate) cores: Vec<usize>,
     /// Shards of the server.
     pub(crate) shards: usize,
     worker: Worker,
-    session: Config,
-    mode: CreditMode,
-    congestion: Option<String>,
-    _socket: Option<Socket>,
+    socket: Option<Socket>,
 }
 
 impl Bench {
@@ -98,16 +113,20 @@ impl Bench {
         };
         let mut worker = Worker::again(&server.arguments())?;
         let address = await_address(&mut worker)?;
-        let control = options.credit_mode.control();
+        let session = Config {
+            credit: options.credit,
+            control: options.credit_mode.control(),
+            limits,
+            ..Config::default()
+        };
+        let connect =
+            ConnectOptions { session, congestion: options.congestion.clone(), ..ConnectOptions::default() };
         Ok(Self {
-            address,
+            dial: Dial { address, connect, mode: options.credit_mode },
             cores,
             shards: server_cores.len(),
             worker,
-            session: Config { credit: options.credit, control, limits, ..Config::default() },
-            mode: options.credit_mode,
-            congestion: options.congestion.clone(),
-            _socket: socket,
+            socket,
         })
     }
 
@@ -116,14 +135,9 @@ impl Bench {
         self.worker.id()
     }
 
-    /// What a client is made with.
-    pub(crate) fn client_options(&self) -> ClientOptions {
-        let connect = ConnectOptions {
-            session: self.session.clone(),
-            congestion: self.congestion.clone(),
-            ..ConnectOptions::default()
-        };
-        ClientOptions { connect, mode: self.mode, ..ClientOptions::default() }
+    /// All connections stand: whatever ends this process from now on, no socket is left behind.
+    pub(crate) fn connected(&self) {
+        self.socket.iter().for_each(Socket::remove);
     }
 
     /// Ends the server; what it complained about.
@@ -191,12 +205,16 @@ impl Socket {
     fn path(&self) -> PathBuf {
         self.0.join("server.sock")
     }
+
+    fn remove(&self) {
+        // Left behind it would only be litter.
+        let _best_effort = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // Left behind it would only be litter.
-        let _best_effort = std::fs::remove_dir_all(&self.0);
+        self.remove();
     }
 }
 

@@ -23,6 +23,11 @@ impl History {
         Self { feeds: set.feeds.into_iter().map(|feed| (feed.author, feed.messages)).collect() }
     }
 
+    /// Who has a feed.
+    pub(crate) fn authors(&self) -> Vec<String> {
+        self.feeds.keys().cloned().collect()
+    }
+
     /// Messages of a feed from a sequence number on; nothing of a feed that nobody has heard of.
     fn from(&self, author: &str, sequence: u64) -> &[Message] {
         let messages = self.feeds.get(author).map_or(&[][..], Vec::as_slice);
@@ -75,7 +80,8 @@ pub(crate) async fn serve(
     tx: &mut SendStream,
 ) -> Result<(), CallError> {
     let query = call.arg::<Option<Query>>(0)?.unwrap_or_default();
-    let id = query.id.as_deref().ok_or_else(|| CallError::new("createHistoryStream needs the id of a feed"))?;
+    let id =
+        query.id.as_deref().ok_or_else(|| CallError::new("createHistoryStream needs the id of a feed"))?;
     let (start, limit) = (query.start()?, query.limit());
     let messages = if query.old.unwrap_or(true) { history.from(id, start) } else { &[] };
     let messages = &messages[..messages.len().min(limit)];

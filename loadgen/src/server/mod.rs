@@ -46,12 +46,13 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
 }
 
 fn router(history: &Arc<History>, fault: &Fault) -> Router {
-    let history = Arc::clone(history);
-    let (own, spoils) = (fault.clone(), fault.clone());
-    let router = Router::new().on_source("createHistoryStream", async move |call, tx: &mut _| {
-        history::serve(&history, &own, &call, tx).await
-    });
-    methods::register(router, &spoils)
+    let (served, listed, spoils) = (Arc::clone(history), Arc::clone(history), fault.clone());
+    let router = Router::new()
+        .on_source("createHistoryStream", async move |call, tx: &mut _| {
+            history::serve(&served, &spoils, &call, tx).await
+        })
+        .on_async("feeds", async move |_call| Ok(listed.authors()));
+    methods::register(router, fault)
 }
 
 fn serve_options(options: &ServerOptions) -> ServeOptions {

@@ -5,6 +5,8 @@ mod open;
 mod receive;
 mod requests;
 mod send;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod transmit;
 

@@ -72,7 +72,8 @@ impl Session {
         stream.is_accepted = true;
         stream.halves = halves;
         let early_end = match &stream.recv_state {
-            RecvState::Ended(end) if !halves.recv => Some(end.clone()),
+            RecvState::Ended(None) if !halves.recv => Some(End::Clean),
+            RecvState::Ended(Some(body)) if !halves.recv => Some(End::Error(Body::clone(body))),
             _ => None,
         };
         if halves.recv {
@@ -224,7 +225,10 @@ impl Session {
             return self.glitch(1);
         }
         let end = End::from_body(body);
-        stream.recv_state = RecvState::Ended(end.clone());
+        stream.recv_state = RecvState::Ended(match &end {
+            End::Clean => None,
+            End::Error(body) => Some(Box::new(body.clone())),
+        });
         let ours = key.id() > 0;
         // An end on a half that carries no data can only mean that the peer listens no longer.
         let is_unheard = stream.is_accepted && !stream.halves.recv && stream.send_state != SendState::Ended;

@@ -247,8 +247,8 @@ impl Session {
             return Received::Body(body);
         }
         match &stream.recv_state {
-            RecvState::Ended(End::Clean) | RecvState::Discarding => Received::End,
-            RecvState::Ended(End::Error(body)) => Received::Error(body.clone()),
+            RecvState::Ended(None) | RecvState::Discarding => Received::End,
+            RecvState::Ended(Some(body)) => Received::Error(Body::clone(body)),
             RecvState::Open => match &self.phase {
                 Phase::Dead(error) => Received::Closed(error.clone()),
                 _ => Received::Pending,

@@ -3,9 +3,8 @@
 //! A buffer goes round: *free* (ours), *published* (in the ring, the kernel may write to it), then
 //! *held* by the slice cut from it, then free again. Each receive uses up a buffer, however little
 //! came. Incremental consumption, with which the kernel goes on filling the buffer where the last
-//! receive ended, was tried: it gained nothing for small messages, as these are copied out and
-//! their buffers are back within the turn, and it cost a quarter more time per byte in bulk, where
-//! the receives no longer started at the start of a page.
+//! receive ended, was tried and dropped: it gained nothing for small messages, as these are copied
+//! out and their buffers are back within the turn, and it took more time per byte in bulk.
 
 use std::io;
 use std::ptr::NonNull;
@@ -64,13 +63,14 @@ impl BufRing {
     /// Allocates the buffers, registers the ring and publishes them.
     pub(super) fn register(uring: &IoUring, shape: Shape) -> io::Result<Self> {
         assert!(shape.count.is_power_of_two());
+        let pool = Pool::new(shape.count, shape.size as usize)?;
         let entries = Pages::new(usize::from(shape.count) * size_of::<BufRingEntry>())?;
         let address = entries.base().as_ptr() as u64;
         // SAFETY: the entries are a page-aligned mapping of the right size. It lives until
         // `unregister` or, if that fails, for ever.
         unsafe { uring.submitter().register_buf_ring_with_flags(address, shape.count, GROUP, 0)? };
         let mut ring = Self {
-            pool: Pool::new(shape.count, shape.size as usize)?,
+            pool,
             entries,
             shape,
             tail: 0,

@@ -11,7 +11,9 @@ use std::time::Instant;
 use anyhow::{Context, anyhow, ensure};
 use bytes::BytesMut;
 use push_mux::mux::{GATHER_BYTES_MIN, Limits};
-use push_mux::{Address, Call, CallError, Client, ClientOptions, RecvStream, Router, SendStream, Server, block_on};
+use push_mux::{
+    Address, Call, CallError, Client, ClientOptions, RecvStream, Router, SendStream, Server, block_on,
+};
 
 use super::{MOST_STREAMS, Peer};
 use crate::compare::trial::Ready;

@@ -17,7 +17,7 @@ pub struct Limits {
     /// What one stream may receive past its grants, besides one frame (1 MiB): a JavaScript peer's own overdraft and
     /// what duplicated grants let it creep. `window_violations`.
     pub overdraft_bytes_max: u64,
-    /// Bytes queued on one stream for sending (64 KiB). Stops a fast handler from filling memory; it waits.
+    /// Bytes queued on one stream for sending (128 KiB). Stops a fast handler from filling memory; it waits.
     pub stream_send_bytes_max: usize,
     /// Bytes queued on all streams for sending (1 MiB). Stops many handlers from doing the same; they wait.
     pub send_bytes_max: usize,
@@ -55,7 +55,7 @@ impl Default for Limits {
             requests_out_max: 4096,
             receive_bytes_max: 16 << 20,
             overdraft_bytes_max: 1 << 20,
-            stream_send_bytes_max: 64 << 10,
+            stream_send_bytes_max: 128 << 10,
             send_bytes_max: 1 << 20,
             replies_bytes_max: 256 << 10,
             probe_bytes_max: 4 << 20,

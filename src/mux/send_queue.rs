@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 /// From this length on a body is sent from where it lies; shorter ones are copied behind their header, which costs
 /// less than another entry in the list handed to the kernel.
-pub const GATHER_BYTES_MIN: usize = 2 << 10;
+pub const GATHER_BYTES_MIN: usize = 8 << 10;
 
 /// Small frames are gathered into parts of about this size: what one turn of the round robin moves.
 const PART_BYTES: usize = 16 << 10;

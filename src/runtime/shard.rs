@@ -22,15 +22,6 @@ pub(crate) const IO_MEMORY_BYTES: usize = 64 << 10;
 pub(crate) const RING_DEPTH: usize = 256;
 /// How long a busy shard may leave its timers waiting.
 pub(crate) const PREEMPT_EVERY: Duration = Duration::from_millis(10);
-/// How often an otherwise idle shard looks at its tasks.
-///
-/// glommio 0.9 goes to sleep with tasks ready to run when its preemption timer fires between being armed and the first look at
-/// the queues (`LocalExecutor::run_task_queues` then says that nothing ran), which happens whenever the kernel takes the core
-/// away at that point. Nothing but another event ends that sleep, so there is always one. Seen with a 2 ms timer on a loaded
-/// machine in 3 of 100 short runs.
-const HEARTBEAT: Duration = Duration::from_millis(20);
-/// The same while there is no connection.
-const HEARTBEAT_IDLE: Duration = Duration::from_millis(250);
 /// How often a draining shard looks whether it is empty.
 const DRAIN_POLL: Duration = Duration::from_millis(5);
 /// How long goodbyes may take after the drain.
@@ -54,12 +45,6 @@ struct Inner {
     /// Connections whose driver has not ended.
     drivers: Census,
     handlers: Census,
-}
-
-/// Tasks of the shard itself.
-pub(crate) struct Pump {
-    sockets: glommio::Task<()>,
-    heartbeat: glommio::Task<()>,
 }
 
 impl Shard {
@@ -190,24 +175,16 @@ impl Shard {
     }
 
     /// Ends the shard: nothing waits for its sockets any more.
-    pub(crate) async fn leave(self, pump: Pump) {
+    pub(crate) async fn leave(self, pump: glommio::Task<()>) {
         CURRENT.with(|current| current.borrow_mut().take());
         self.0.hub.stop();
-        pump.heartbeat.cancel().await;
-        pump.sockets.await;
+        pump.await;
     }
 
-    /// The tasks that keep the shard going, to be given back to [`leave`](Self::leave).
-    pub(crate) fn pump(&self) -> Pump {
-        let (hub, shard) = (self.0.hub.clone(), self.clone());
-        Pump {
-            sockets: glommio::spawn_local(async move { hub.run().await }),
-            heartbeat: glommio::spawn_local(async move {
-                loop {
-                    sleep(if shard.0.drivers.count() > 0 { HEARTBEAT } else { HEARTBEAT_IDLE }).await;
-                }
-            }),
-        }
+    /// The task that keeps sockets going, to be given back to [`leave`](Self::leave).
+    pub(crate) fn pump(&self) -> glommio::Task<()> {
+        let hub = self.0.hub.clone();
+        glommio::spawn_local(async move { hub.run().await })
     }
 }
 

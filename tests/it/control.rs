@@ -33,9 +33,7 @@ fn respond_opens_control_only_in_answer_and_says_hello_once() {
 fn off_refuses_control_as_javascript_does_and_lives_on() {
     let mut peer = Peer::new(Config { control: ControlMode::Off, ..Config::default() });
     peer.says(&data(1, &text("control")));
-    peer.must_hear([
-        r#"-1 end json({"message":"flow-control not supported","name":"Error","stack":""})"#,
-    ]);
+    peer.must_hear([r#"-1 end json({"message":"flow-control not supported","name":"Error","stack":""})"#]);
     peer.says(&end(1, &json("true")));
     peer.says(&data(1, &json("[-2,9]")));
     let key = peer.opens(2, Halves::BOTH);

@@ -72,7 +72,17 @@ fn credit_is_for_data_alone() {
 
 #[test]
 fn numbers_that_are_no_credit_change_nothing_and_count_as_oddities() {
-    for odd in ["[2,-1]", "[2,\"20000\"]", "[2,null]", "[2,[9]]", "[[2],9]", "[2,1e999]", "[9]", "[2,true]", "[2,{}]"] {
+    for odd in [
+        "[2,-1]",
+        "[2,\"20000\"]",
+        "[2,null]",
+        "[2,[9]]",
+        "[[2],9]",
+        "[2,1e999]",
+        "[9]",
+        "[2,true]",
+        "[2,{}]",
+    ] {
         let (mut peer, key) = blocked_sender();
         peer.says(&data(1, &json(odd)));
         assert_eq!(peer.session.counters().glitches, 1, "{odd}");
@@ -143,7 +153,10 @@ fn a_grant_on_one_stream_wakes_the_others_whose_overdraft_grew_with_it() {
     let _ = (peer.hears(), peer.events());
     // A JavaScript receiver with a credit of 100,000 has read 90,009.
     peer.says(&data(1, &json("[2,190009]")));
-    assert!(is_writable(&peer.events(), second), "it may send 50,000 ahead now, and no other grant will tell it");
+    assert!(
+        is_writable(&peer.events(), second),
+        "it may send 50,000 ahead now, and no other grant will tell it"
+    );
     assert_eq!(peer.sends(second, 10, 91), 10);
 }
 
@@ -189,7 +202,10 @@ fn data_read_late_still_arms_the_refresh() {
     peer.says(&data(2, &binary(100)));
     peer.lives(Duration::from_secs(1)).expect("alive");
     assert_eq!(peer.drains(key).0, 1);
-    assert!(peer.session.next_timeout().is_some(), "I4: less than a grant is unadvertised, so a refresh is armed");
+    assert!(
+        peer.session.next_timeout().is_some(),
+        "I4: less than a grant is unadvertised, so a refresh is armed"
+    );
 }
 
 #[test]
@@ -226,7 +242,8 @@ fn a_first_grant_after_an_uncontrolled_beginning_covers_what_was_read() {
     }
     peer.says(&data(1, &text("control")));
     let grant = peer.hears().pop().expect("a grant");
-    let total: u64 = grant.trim_end_matches("])").rsplit(',').next().and_then(|n| n.parse().ok()).expect("a total");
+    let total: u64 =
+        grant.trim_end_matches("])").rsplit(',').next().and_then(|n| n.parse().ok()).expect("a total");
     assert!(total > 200_000, "200,000 were sent already, {total} would stop the stream for good");
 }
 

@@ -27,13 +27,8 @@ struct Plan {
     gates_reads: bool,
 }
 
-const GOOD: Plan = Plan {
-    windows: [2, 2],
-    frames: [4, 0],
-    pipe_bytes: 30,
-    rule: GrantRule::Quarter,
-    gates_reads: false,
-};
+const GOOD: Plan =
+    Plan { windows: [2, 2], frames: [4, 0], pipe_bytes: 30, rule: GrantRule::Quarter, gates_reads: false };
 
 #[derive(Clone)]
 struct State {

@@ -34,7 +34,11 @@ fn fill(peer: &mut Peer, key: StreamKey, frame: usize) {
 
 /// Small frames move in parts of up to 16 KiB and one frame more; large ones each by itself.
 fn unit(frame: usize) -> usize {
-    if frame >= GATHER_BYTES_MIN { frame + HEADER_BYTES } else { QUANTUM_BYTES + GATHER_BYTES_MIN + HEADER_BYTES }
+    if frame >= GATHER_BYTES_MIN {
+        frame + HEADER_BYTES
+    } else {
+        QUANTUM_BYTES + GATHER_BYTES_MIN + HEADER_BYTES
+    }
 }
 
 proptest! {
@@ -125,7 +129,8 @@ fn streams_that_are_always_fresh_do_not_starve_a_backlog() {
         }
         peer.session.poll_transmit(peer.now, &mut output, 32 << 10);
         let _ = peer.events();
-        served += services(output.take()).iter().filter(|(id, _)| *id == -2).map(|(_, bytes)| bytes).sum::<usize>();
+        served +=
+            services(output.take()).iter().filter(|(id, _)| *id == -2).map(|(_, bytes)| bytes).sum::<usize>();
     }
     assert!(served >= 100 * (32 << 10) / 9, "an eighth is kept for those who wait: {served}");
 }

@@ -4,7 +4,8 @@ use super::pair::Pair;
 use bytes::Bytes;
 use push_mux::{
     mux::{
-        Config, ControlMode, Credit, Event, Halves, Limits, Outgoing, Output, Received, Session, Time, error_body,
+        Config, ControlMode, Credit, Event, Halves, Limits, Outgoing, Output, Received, Session, Time,
+        error_body,
     },
     wire::{Body, Decoder, HEADER_BYTES, Item, WireError},
 };
@@ -43,7 +44,9 @@ fn item_bytes(item: Item, stopped: &mut Option<Option<WireError>>) -> usize {
             HEADER_BYTES
         }
         Item::Frame(frame) => {
-            assert!(frame.body.bytes.len() == frame.header.body_bytes as usize && !frame.body.bytes.is_empty());
+            assert!(
+                frame.body.bytes.len() == frame.header.body_bytes as usize && !frame.body.bytes.is_empty()
+            );
             HEADER_BYTES + frame.body.bytes.len()
         }
         Item::Run(mut run) => {
@@ -88,7 +91,8 @@ pub(crate) fn session_bytes(input: &[u8]) {
     let credit = if modes & 4 == 0 { Credit::Auto } else { Credit::Fixed(u64::from(modes >> 3) * 100 + 1) };
     let limits = small_limits();
     let mut now = Time::from_micros(1);
-    let mut session = Session::new(Config { control, credit, limits: limits.clone(), ..Config::default() }, now);
+    let mut session =
+        Session::new(Config { control, credit, limits: limits.clone(), ..Config::default() }, now);
     let mut decoder = Decoder::new(limits.body_bytes_max);
     let mut output = Output::default();
     let mut keys = Vec::new();
@@ -111,6 +115,12 @@ pub(crate) fn session_bytes(input: &[u8]) {
         assert!(session.queued_bytes() <= 64 << 10, "queued {}", session.queued_bytes());
     }
     assert!(sent <= 200 * rest.len() + 1000, "no amplification without bound");
+    // Streams that nobody has been told of yet are somebody's too.
+    let untold = std::iter::from_fn(|| session.poll_event()).filter_map(|event| match event {
+        Event::Opened(key, _) => Some(key),
+        _ => None,
+    });
+    keys.extend(untold.collect::<Vec<_>>());
     for key in keys {
         session.release(key);
     }
@@ -148,7 +158,9 @@ fn serve(session: &mut Session, keys: &mut Vec<push_mux::mux::StreamKey>, salt: 
             Event::Request(request, body) => {
                 let _ = session.reply(request, &Outgoing::from(body));
             }
-            Event::Readable(key) if salt % 4 != 0 => while let Received::Body(_) = session.recv(key) {},
+            Event::Readable(key) if !salt.is_multiple_of(4) => {
+                while let Received::Body(_) = session.recv(key) {}
+            }
             Event::Writable(key) => {
                 let _ = session.send(key, &Outgoing::from("again"));
             }
@@ -159,7 +171,7 @@ fn serve(session: &mut Session, keys: &mut Vec<push_mux::mux::StreamKey>, salt: 
     if let Some(key) = keys.get(salt % keys.len().max(1)).copied() {
         let _ = session.recv(key);
         let _ = session.send(key, &Outgoing::from("data"));
-        if salt % 11 == 0 {
+        if salt.is_multiple_of(11) {
             session.release(key);
             keys.retain(|other| *other != key);
         }

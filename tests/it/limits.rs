@@ -67,15 +67,15 @@ fn a_pause_just_under_the_budget_has_a_watchdog_too() {
 
 #[test]
 fn replies_that_stop_leaving_just_under_the_bound_have_a_watchdog_too() {
-    let mut peer = Peer::new(config(|limits| limits.replies_bytes_max = 10_000));
-    for id in 2..6 {
+    let mut peer = Peer::new(config(|limits| limits.replies_bytes_max = 60_000));
+    for id in 2..18 {
         peer.says(&crate::frames::ask(id, &json("{}")));
         let request = peer.request();
-        peer.session.reply(request, &Outgoing::from(vec![b'r'; 3000])).expect("short");
+        peer.session.reply(request, &Outgoing::from(vec![b'r'; 4000])).expect("short");
     }
     assert!(peer.session.is_paused());
     let mut output = push_mux::mux::Output::default();
-    peer.session.poll_transmit(peer.now, &mut output, 4000);
+    peer.session.poll_transmit(peer.now, &mut output, 1000);
     assert!(peer.session.is_paused(), "more than half is still there");
     let ended = peer.waits(Duration::from_secs(40)).and_then(|()| peer.waits(Duration::from_secs(40)));
     assert_eq!(ended, Err(SessionError::RepliesStuck));
@@ -205,12 +205,14 @@ fn ten_thousand_streams_of_ours_aborted_at_once_flood_nobody() {
 fn oddities_are_borne_at_a_rate_and_no_faster() {
     let odd = end(0, &json("true"));
     let wire = [raw_header(0b0100, 1, 0).as_slice(), b"1", &odd].concat();
-    let mut patient = Peer::new(config(|limits| (limits.glitches_max, limits.glitches_per_second) = (100, 10)));
+    let mut patient =
+        Peer::new(config(|limits| (limits.glitches_max, limits.glitches_per_second) = (100, 10)));
     for _ in 0..1000 {
         patient.waits(Duration::from_millis(200)).expect("alive");
         patient.says(&wire);
     }
-    let mut flooded = Peer::new(config(|limits| (limits.glitches_max, limits.glitches_per_second) = (100, 10)));
+    let mut flooded =
+        Peer::new(config(|limits| (limits.glitches_max, limits.glitches_per_second) = (100, 10)));
     let ended = (0..1000).find_map(|turn| flooded.tries(&wire).err().map(|error| (turn >= 50, error)));
     assert_eq!(ended, Some((true, SessionError::Glitches)));
     flooded.must_hear(["goodbye"]);

@@ -21,7 +21,7 @@ fn ask_each_other(count: usize, ask_bytes: usize, reply_bytes: usize, pipe_bytes
     let mut answered = [0, 0];
     for _ in 0..1_000_000 {
         let mut moved = 0;
-        for side in 0..2 {
+        for (side, answered) in answered.iter_mut().enumerate() {
             moved += pair.write(side, usize::MAX) + pair.read(side, usize::MAX);
             while let Some(event) = pair.session(side).poll_event() {
                 match event {
@@ -31,7 +31,7 @@ fn ask_each_other(count: usize, ask_bytes: usize, reply_bytes: usize, pipe_bytes
                     }
                     Event::Reply(_, reply) => {
                         assert_eq!(reply.map(|body| body.bytes.len()), Ok(reply_bytes));
-                        answered[side] += 1;
+                        *answered += 1;
                     }
                     _ => {}
                 }
@@ -70,7 +70,8 @@ fn echo_each_other(streams: usize, frames: usize, pipe_bytes: usize) {
         work[0].insert(key, (frames, 0));
     }
     let push = |pair: &mut Pair, side: usize, key: StreamKey, left: &mut usize| {
-        while *left > 0 && pair.session(side).send(key, &Outgoing::from(vec![b'e'; 1000])) == Ok(Sent::Queued) {
+        while *left > 0 && pair.session(side).send(key, &Outgoing::from(vec![b'e'; 1000])) == Ok(Sent::Queued)
+        {
             *left -= 1;
         }
     };
@@ -79,19 +80,19 @@ fn echo_each_other(streams: usize, frames: usize, pipe_bytes: usize) {
     }
     for _ in 0..1_000_000 {
         let mut moved = 0;
-        for side in 0..2 {
+        for (side, work) in work.iter_mut().enumerate() {
             moved += pair.write(side, usize::MAX) + pair.read(side, usize::MAX);
             while let Some(event) = pair.session(side).poll_event() {
                 let key = match event {
                     Event::Opened(key, _) => {
                         pair.session(side).accept(key, Halves::BOTH);
-                        work[side].insert(key, (frames, 0));
+                        work.insert(key, (frames, 0));
                         key
                     }
                     Event::Readable(key) | Event::Writable(key) => key,
                     _ => continue,
                 };
-                let (left, taken) = work[side].get_mut(&key).expect("known");
+                let (left, taken) = work.get_mut(&key).expect("known");
                 push(&mut pair, side, key, left);
                 while let Received::Body(_) = pair.session(side).recv(key) {
                     *taken += 1;

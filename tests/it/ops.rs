@@ -93,7 +93,9 @@ impl World {
                     Event::Request(request, _) => self.requests[side].push(request),
                     Event::Reply(_, reply) => {
                         self.replies_due[side] -= 1;
-                        assert!(reply.is_ok_and(|body| body == Body::text("yes")) || self.replies_due[side] > 0);
+                        assert!(
+                            reply.is_ok_and(|body| body == Body::text("yes")) || self.replies_due[side] > 0
+                        );
                     }
                     _ => {}
                 }
@@ -187,7 +189,7 @@ impl World {
         let Some(key) = self.pick(side, which) else { return };
         let tracked = self.tracked(side, key);
         let is_sender = tracked.halves[side].is_some_and(|halves| halves.send);
-        let is_error = amount % 4 == 0;
+        let is_error = amount.is_multiple_of(4);
         // The end of a half that carries no data says that its owner listens no longer.
         tracked.is_torn |= is_error || !is_sender;
         tracked.ways[side].is_finished = true;
@@ -202,7 +204,7 @@ impl World {
         let Some(key) = self.pick(side, which) else { return };
         let tracked = self.tracked(side, key);
         tracked.is_torn = true;
-        if amount % 2 == 0 {
+        if amount.is_multiple_of(2) {
             self.pair.session(side).discard(key);
         } else {
             tracked.ways[side].is_finished = true;

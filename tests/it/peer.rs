@@ -32,7 +32,13 @@ impl Peer {
     pub(crate) fn new(config: Config) -> Self {
         let now = Time::from_micros(1_000_000);
         let decoder = Decoder::new(config.limits.body_bytes_max);
-        Self { session: Session::new(config, now), now, decoder, ears: Decoder::new(u32::MAX), output: Output::default() }
+        Self {
+            session: Session::new(config, now),
+            now,
+            decoder,
+            ears: Decoder::new(u32::MAX),
+            output: Output::default(),
+        }
     }
 
     /// The same, with the control streams of both sides up and the peer's plain push-mux 1.0.7.

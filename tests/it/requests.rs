@@ -147,11 +147,13 @@ fn floods_until_paused(frame: impl Fn(i32) -> Vec<u8>) -> (Peer, i32) {
         for event in peer.events() {
             match event {
                 Event::Opened(key, _) => {
-                    peer.session.cancel(key, Some(error_body("method:nope is not in list of allowed methods")));
+                    peer.session
+                        .cancel(key, Some(error_body("method:nope is not in list of allowed methods")));
                     peer.session.release(key);
                 }
                 Event::Request(request, _) => {
-                    peer.session.reply_error(request, &error_body("method:nope is not in list of allowed methods"));
+                    peer.session
+                        .reply_error(request, &error_body("method:nope is not in list of allowed methods"));
                 }
                 _ => {}
             }

@@ -94,7 +94,8 @@ fn orders(rest: &[Step], sofar: &mut Vec<Step>, all: &mut Vec<Vec<Step>>) {
         all.push(sofar.clone());
     }
     for (at, step) in rest.iter().enumerate() {
-        let others: Vec<Step> = rest.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, step)| *step).collect();
+        let others: Vec<Step> =
+            rest.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, step)| *step).collect();
         sofar.push(*step);
         orders(&others, sofar, all);
         sofar.pop();
@@ -343,7 +344,10 @@ fn no_body_is_ever_sent_empty() {
     let request = peer.request();
     assert_eq!(peer.session.reply(request, &Outgoing::from(vec![])), Err(RefusedSend::Empty));
     let heard = peer.hears();
-    assert_eq!(heard[0], "-3 fail json({\"message\":\"an empty body cannot be sent: peers read it as goodbye\",\"name\":\"Error\",\"stack\":\"\"})");
+    assert_eq!(
+        heard[0],
+        "-3 fail json({\"message\":\"an empty body cannot be sent: peers read it as goodbye\",\"name\":\"Error\",\"stack\":\"\"})"
+    );
     assert_eq!(heard[1], "-2 data json(\"\")");
 }
 

@@ -77,7 +77,8 @@ fn must_be_none(found: &[String]) {
 fn no_layer_names_one_above_it() {
     let mut found = Vec::new();
     for source in sources(&["src"]) {
-        let Some(layer) = LAYERS.iter().position(|layer| source.name.starts_with(&format!("src/{layer}/"))) else {
+        let Some(layer) = LAYERS.iter().position(|layer| source.name.starts_with(&format!("src/{layer}/")))
+        else {
             continue;
         };
         let above = &LAYERS[layer + 1..];
@@ -92,10 +93,9 @@ fn no_layer_names_one_above_it() {
             };
             let line = code[..at].matches('\n').count() + 1;
             found.extend(
-                named
-                    .iter()
-                    .filter(|name| above.contains(name))
-                    .map(|name| format!("{}:{line}: `crate::{name}` is above `{}`", source.name, LAYERS[layer])),
+                named.iter().filter(|name| above.contains(name)).map(|name| {
+                    format!("{}:{line}: `crate::{name}` is above `{}`", source.name, LAYERS[layer])
+                }),
             );
         }
     }
@@ -130,7 +130,9 @@ fn no_file_is_long() {
     let lines = |source: &Source| without_tests(&source.text).lines().count();
     let is_code = |source: &Source| !source.name.ends_with("/tests.rs");
     let long = everything().into_iter().filter(|source| is_code(source) && lines(source) > FILE_LINES_MAX);
-    must_be_none(&long.map(|source| format!("{}: {} lines", source.name, lines(&source))).collect::<Vec<_>>());
+    must_be_none(
+        &long.map(|source| format!("{}: {} lines", source.name, lines(&source))).collect::<Vec<_>>(),
+    );
 }
 
 #[test]
@@ -189,7 +191,8 @@ fn every_bound_says_what_it_stops() {
 #[test]
 fn nothing_is_left_for_later() {
     // In pieces, or this file would be found.
-    let banned = [["TO", "DO"], ["FIX", "ME"], ["dbg", "!("], ["todo", "!("], ["XX", "X"]].map(|parts| parts.concat());
+    let banned =
+        [["TO", "DO"], ["FIX", "ME"], ["dbg", "!("], ["todo", "!("], ["XX", "X"]].map(|parts| parts.concat());
     let mut found = Vec::new();
     for source in everything() {
         for (at, line) in source.text.lines().enumerate() {

@@ -194,6 +194,8 @@ fn any_frame() -> impl Strategy<Value = (i32, bool, bool, u8, Vec<u8>)> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn what_is_written_is_read_whatever_the_cuts(
         sent in prop::collection::vec(any_frame(), 1..20),

@@ -1,10 +1,7 @@
 //! Limits, from the outside.
 
 use crate::rig::Rig;
-use push_mux::{
-    Call, CallError, Router, SendStream,
-    mux::Limits,
-};
+use push_mux::{Call, CallError, Router, SendStream, mux::Limits};
 use std::future::pending;
 
 fn router() -> Router {

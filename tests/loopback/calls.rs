@@ -2,13 +2,10 @@
 
 use crate::rig::{BACKENDS, Rig, options};
 use push_mux::{
-    Body, Call, CallError, Client, ClientOptions, Json, Plugin, RecvStream, Router, SendStream, mux::Outgoing,
-    runtime::ServeOptions, wire::BodyKind,
+    Body, Call, CallError, Client, ClientOptions, Json, Plugin, RecvStream, Router, SendStream,
+    mux::Outgoing, runtime::ServeOptions, wire::BodyKind,
 };
-use std::{
-    cell::Cell,
-    rc::Rc,
-};
+use std::{cell::Cell, rc::Rc};
 
 async fn hello(call: Call) -> Result<String, CallError> {
     Ok(format!("hello, {}!", call.arg::<String>(0)?))
@@ -110,7 +107,10 @@ fn what_fits_nothing_is_answered_with_the_words_peers_test_for() {
         let missing = client.call_body("hello", ()).await.map_err(told);
         assert_eq!(missing, Err("argument 0 of hello: it is missing".to_owned()));
         let misfit = client.call_body("hello", (1,)).await.map_err(told);
-        assert_eq!(misfit, Err("argument 0 of hello: invalid type: integer `1`, expected a string".to_owned()));
+        assert_eq!(
+            misfit,
+            Err("argument 0 of hello: invalid type: integer `1`, expected a string".to_owned())
+        );
     });
 }
 
@@ -213,14 +213,15 @@ fn many_calls_and_streams_share_a_connection() {
 #[test]
 fn text_and_binary_replies_are_read_as_they_are() {
     let rig = Rig::new(|_| {
-        Router::new()
-            .on_async("text", async |_call: Call| Ok(Body::text("plain")))
-            .on_source("mixed", async |_call: Call, tx: &mut SendStream| {
+        Router::new().on_async("text", async |_call: Call| Ok(Body::text("plain"))).on_source(
+            "mixed",
+            async |_call: Call, tx: &mut SendStream| {
                 tx.send("text").await?;
                 tx.send(Outgoing::borrowed(BodyKind::Json, b"null")).await?;
                 tx.send(vec![1, 2]).await?;
                 Err(CallError::new("and out"))
-            })
+            },
+        )
     });
     rig.run(async |client| {
         assert_eq!(client.call::<String>("text", ()).await, Ok("plain".to_owned()));

@@ -119,9 +119,9 @@ fn nothing_is_left_of_servers_that_ran() {
     // The first run opens what stays for the life of the process.
     let run = || {
         let rig = Rig::with("net:127.0.0.1:0", ServeOptions { shards: Some(2), ..options() }, |_| {
-            Router::new().on_async("ok", ok).on_async("never", async |_call: Call| {
-                pending::<Result<(), CallError>>().await
-            })
+            Router::new()
+                .on_async("ok", ok)
+                .on_async("never", async |_call: Call| pending::<Result<(), CallError>>().await)
         });
         rig.run(async |client| {
             for _ in 0..8 {

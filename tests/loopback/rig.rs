@@ -33,7 +33,10 @@ impl Rig {
         Self::with("net:127.0.0.1:0", options(), build)
     }
 
-    pub(crate) fn with_limits(limits: Limits, build: impl Fn(&Shard) -> Router + Clone + Send + 'static) -> Self {
+    pub(crate) fn with_limits(
+        limits: Limits,
+        build: impl Fn(&Shard) -> Router + Clone + Send + 'static,
+    ) -> Self {
         let session = Config { limits, ..Config::default() };
         Self::with("net:127.0.0.1:0", ServeOptions { session, ..options() }, build)
     }

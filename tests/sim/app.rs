@@ -62,7 +62,10 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn is_done(&self) -> bool {
-        self.work.is_empty() && self.requests.is_empty() && self.asked.is_empty() && self.to_open.is_empty()
+        self.work.is_empty()
+            && self.requests.is_empty()
+            && self.asked.is_empty()
+            && self.to_open.is_empty()
             && self.to_ask.is_empty()
     }
 
@@ -74,11 +77,13 @@ impl App {
     pub(crate) fn turn(&mut self, session: &mut Session, now: u64, random: &mut Random) {
         self.hear(session, now, random);
         self.start(session, random);
-        let ready: Vec<_> = self.work.iter().filter(|(_, work)| work.rests_until <= now).map(|(key, _)| *key).collect();
+        let ready: Vec<_> =
+            self.work.iter().filter(|(_, work)| work.rests_until <= now).map(|(key, _)| *key).collect();
         for key in ready {
             self.work_on(session, key, now, random);
         }
-        let (due, waiting) = std::mem::take(&mut self.requests).into_iter().partition(|request| request.2 <= now);
+        let (due, waiting) =
+            std::mem::take(&mut self.requests).into_iter().partition(|request| request.2 <= now);
         self.requests = waiting;
         let due: Vec<(InboundRequest, Body, u64)> = due;
         for (request, body, _) in due {
@@ -89,7 +94,11 @@ impl App {
 
     /// When somebody here wakes by himself.
     pub(crate) fn next_at(&self, now: u64) -> Option<u64> {
-        let rests = self.work.values().map(|work| work.rests_until);
+        // Whoever stopped reading for no reason goes on in the next moment.
+        let rests = self.work.values().map(|work| match work.may_read && !work.is_ended {
+            true => work.rests_until.max(now + 1),
+            false => work.rests_until,
+        });
         rests.chain(self.requests.iter().map(|request| request.2)).filter(|at| *at > now).min()
     }
 
@@ -163,7 +172,7 @@ impl App {
             return;
         }
         Self::send(session, key, work);
-        let is_torn = Self::read(session, key, work, random);
+        let is_torn = Self::read(session, key, work, self.is_fickle, random);
         if is_torn {
             assert!(self.is_fickle, "an error comes of giving up");
             self.torn += 1;
@@ -195,9 +204,14 @@ impl App {
     }
 
     /// Reads some; says whether the stream was given up by the other side.
-    fn read(session: &mut Session, key: StreamKey, work: &mut Work, random: &mut Random) -> bool {
+    fn read(
+        session: &mut Session,
+        key: StreamKey,
+        work: &mut Work,
+        is_fickle: bool,
+        random: &mut Random,
+    ) -> bool {
         let expected = work.frames(!work.is_ours);
-        let is_heard = if work.is_ours { work.plan.back } else { work.plan.out }.is_some();
         while work.may_read && !work.is_ended {
             match session.recv(key) {
                 Received::Body(body) => {
@@ -209,11 +223,11 @@ impl App {
                     }
                 }
                 Received::Pending => work.may_read = false,
+                // Giving up may be said politely.
+                Received::End if is_fickle && work.received < expected => return true,
                 Received::End => {
                     assert_eq!(work.received, expected, "an end comes after everything");
-                    // What an opener that only sends hears, and an end that nobody waits for, is the end as well.
                     work.is_ended = true;
-                    let _ = is_heard;
                 }
                 Received::Error(_) => return true,
                 Received::Closed(error) => panic!("the session ended: {error}"),

@@ -67,8 +67,7 @@ impl Js {
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        self.subs.values().all(|sub| sub.is_ended && sub.has_ended) && self.to_open.is_empty()
-            && self.socket.is_empty()
+        self.subs.is_empty() && self.to_open.is_empty() && self.socket.is_empty()
     }
 
     /// One turn; says how many bytes moved.
@@ -85,8 +84,12 @@ impl Js {
             self.write_frame(id, false, &plan.opening());
             self.resume_source(id);
         }
-        let resting: Vec<i32> =
-            self.subs.iter().filter(|(_, sub)| sub.rests_until <= now && !sub.buffer.is_empty()).map(|(id, _)| *id).collect();
+        let resting: Vec<i32> = self
+            .subs
+            .iter()
+            .filter(|(_, sub)| sub.rests_until <= now && !sub.buffer.is_empty())
+            .map(|(id, _)| *id)
+            .collect();
         for id in resting {
             self.resume_sink(id, now, random);
         }
@@ -156,7 +159,9 @@ impl Js {
     }
 
     fn hear_credits(&mut self, body: &Body) {
-        let Some(list) = body.bytes.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) else { return };
+        let Some(list) = body.bytes.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) else {
+            return;
+        };
         let text = std::str::from_utf8(list).expect("JSON is text");
         let numbers: Vec<i64> = text.split(',').map(|number| number.parse().expect("a number")).collect();
         for pair in numbers.chunks_exact(2) {

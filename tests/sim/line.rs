@@ -19,7 +19,7 @@ impl Line {
     pub(crate) fn new(random: &mut Random) -> Self {
         Self {
             latency: random.spread(1, 400_000),
-            capacity: usize::try_from(random.spread(16, 256 << 10)).expect("small"),
+            capacity: usize::try_from(random.spread(1000, 256 << 10)).expect("small"),
             pieces: VecDeque::new(),
             held: 0,
             paused_until: 0,
@@ -48,10 +48,6 @@ impl Line {
         } else {
             room
         }
-    }
-
-    pub(crate) const fn is_full(&self) -> bool {
-        self.held >= self.capacity
     }
 
     pub(crate) fn write(&mut self, now: u64, bytes: &[u8]) {

@@ -66,7 +66,10 @@ impl Node {
         let limits = self.session.limits();
         let slack = u64::from(limits.body_bytes_max) + limits.overdraft_bytes_max;
         assert!(self.session.received_bytes() <= limits.receive_bytes_max + slack, "I2");
-        assert!(self.session.queued_bytes() <= limits.send_bytes_max as u64 + (2 << 20), "what is unsent is bounded");
+        assert!(
+            self.session.queued_bytes() <= limits.send_bytes_max as u64 + (2 << 20),
+            "what is unsent is bounded"
+        );
         let floor = self.session.streams_open() as u64 * (limits.overdraft_bytes_max + 1);
         assert!(self.session.committed_bytes() <= limits.receive_bytes_max + floor, "credit is bounded");
         let counters = self.session.counters();

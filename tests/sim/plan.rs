@@ -26,8 +26,8 @@ impl Plan {
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let mut flow = || Flow {
-            frames: u32::try_from(random.spread(1, 300) - 1).expect("few"),
-            bytes_max: usize::try_from(random.spread(1, 20_000)).expect("small"),
+            frames: u32::try_from(random.spread(1, 160) - 1).expect("few"),
+            bytes_max: usize::try_from(random.spread(1, 10_000)).expect("small"),
             is_even: random.one_in(2),
         };
         let (out, back) = (flow(), flow());

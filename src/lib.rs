@@ -5,7 +5,8 @@
 //! `push-mux` 1.0.7 do. One glommio executor runs per core; a connection lives on one of them and handlers need
 //! not be `Send`.
 //!
-//! ```no_run
+#![cfg_attr(feature = "runtime", doc = "```no_run")]
+#![cfg_attr(not(feature = "runtime"), doc = "```ignore")]
 //! use push_mux::{Call, CallError, Router, Server};
 //!
 //! async fn hello(call: Call) -> Result<String, CallError> {
@@ -31,7 +32,6 @@ pub mod wire;
 pub mod rpc;
 #[cfg(feature = "runtime")]
 pub mod runtime;
-//TMP
 #[cfg(feature = "runtime")]
 pub use crate::{
     rpc::{

@@ -104,18 +104,20 @@ fn a_reply_that_cannot_be_sent_becomes_an_error_for_the_caller() {
 }
 
 #[test]
-fn replies_to_a_peer_that_does_not_read_pause_reading_and_then_end_the_session() {
+fn replies_to_a_peer_that_does_not_read_hold_its_requests_and_then_end_the_session() {
     let mut peer = Peer::new(Config::default());
-    let mut asked = 0;
-    while !peer.session.is_paused() {
-        asked += 1;
-        peer.says(&ask(asked + 1, &json("{}")));
-        let request = peer.request();
-        peer.session.reply(request, &Outgoing::from(vec![b'r'; 1000])).expect("short");
-        assert!(asked < 300, "256 KiB of replies are enough");
+    let mut answered = 0;
+    for asked in 0..400 {
+        peer.says(&ask(asked + 2, &json("{}")));
+        for event in peer.events() {
+            let Event::Request(request, _) = event else { panic!("{event:?}") };
+            peer.session.reply(request, &Outgoing::from(vec![b'r'; 1000])).expect("short");
+            answered += 1;
+        }
     }
+    assert!((250..300).contains(&answered), "256 KiB of replies are enough: {answered}");
     assert!(peer.session.queued_bytes() < 300_000);
-    assert_eq!(peer.session.counters().reads_paused, 1);
+    assert!(!peer.session.is_paused(), "the peer may be waiting for us to read something else");
     let mut ended = Ok(());
     for _ in 0..8 {
         ended = ended.and_then(|()| peer.waits(Duration::from_secs(5)));
@@ -124,16 +126,21 @@ fn replies_to_a_peer_that_does_not_read_pause_reading_and_then_end_the_session()
 }
 
 #[test]
-fn reading_goes_on_when_the_replies_have_left() {
+fn requests_that_were_held_are_answered_when_the_replies_have_left() {
     let mut peer = Peer::new(Config::default());
     for id in 2..202 {
         peer.says(&ask(id, &json("{}")));
-        let request = peer.request();
-        peer.session.reply(request, &Outgoing::from(vec![b'r'; 3000])).expect("short");
     }
-    assert!(peer.session.is_paused());
-    assert_eq!(peer.hears().len(), 200);
-    assert!(!peer.session.is_paused());
+    let mut heard = 0;
+    for _ in 0..10 {
+        for event in peer.events() {
+            let Event::Request(request, _) = event else { panic!("{event:?}") };
+            peer.session.reply(request, &Outgoing::from(vec![b'r'; 3000])).expect("short");
+        }
+        heard += peer.hears().len();
+    }
+    assert_eq!(heard, 200);
+    assert_eq!(peer.session.received_bytes(), 0, "what waited was charged, and given back");
     assert_eq!(peer.session.next_timeout(), None);
 }
 
@@ -172,7 +179,8 @@ fn refused_opens_of_a_peer_that_does_not_read_pause_reading() {
 #[test]
 fn refused_requests_of_a_peer_that_does_not_read_pause_reading() {
     let (peer, _) = floods_until_paused(|id| ask(id, &json("{}")));
-    assert!(peer.session.queued_bytes() <= 300_000);
+    // Answers up to the bound, then refusals up to the same.
+    assert!(peer.session.queued_bytes() <= 600_000);
 }
 
 #[test]

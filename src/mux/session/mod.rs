@@ -11,7 +11,7 @@ mod timers;
 mod transmit;
 
 use super::{
-    Blame, Config, ControlMode, Counters, Event, SessionError, StreamKey, Time,
+    Blame, Config, ControlMode, Counters, Event, InboundRequest, SessionError, StreamKey, Time,
     bucket::Bucket,
     control::Control,
     ids::SeenIds,
@@ -83,6 +83,12 @@ pub struct Session {
     requests_out: IdMap<()>,
     requests_out_blocked: bool,
     requests_in: usize,
+    /// Requests that wait until replies to earlier ones have left.
+    held: VecDeque<(InboundRequest, Body)>,
+    /// Watches replies that do not leave.
+    stuck: Option<timers::Stuck>,
+    /// Bytes handed out for sending.
+    transmitted: u64,
     events: VecDeque<Event>,
     /// Streams to grant to, each at most once.
     dirty: Vec<StreamKey>,
@@ -95,8 +101,10 @@ pub struct Session {
     schedule: Schedule,
     /// Ends, errors and the control stream's opening: written first.
     urgent: BytesMut,
-    /// Requests, opening frames and short replies.
+    /// Short replies.
     interactive: SendQueue,
+    /// Our own requests. Apart from replies, since they say nothing about whether the peer reads what it asked for.
+    asks: SendQueue,
     /// Long replies, one party of the round robin.
     replies: SendQueue,
     replies_deficit: usize,
@@ -139,6 +147,9 @@ impl Session {
             requests_out: IdMap::default(),
             requests_out_blocked: false,
             requests_in: 0,
+            held: VecDeque::new(),
+            stuck: None,
+            transmitted: 0,
             events: VecDeque::new(),
             dirty: Vec::new(),
             starved: VecDeque::new(),
@@ -147,6 +158,7 @@ impl Session {
             schedule: Schedule::default(),
             urgent: BytesMut::new(),
             interactive: SendQueue::default(),
+            asks: SendQueue::default(),
             replies: SendQueue::default(),
             replies_deficit: 0,
             replies_scheduled: false,
@@ -218,10 +230,11 @@ impl Session {
     /// Bytes waiting to be sent.
     #[must_use]
     pub fn queued_bytes(&self) -> u64 {
-        self.queued.used() + (self.interactive.bytes() + self.replies.bytes() + self.urgent.len()) as u64
+        let messages = self.interactive.bytes() + self.asks.bytes() + self.replies.bytes();
+        self.queued.used() + (messages + self.urgent.len()) as u64
     }
 
-    /// Bytes of requests and short replies waiting to be sent.
+    /// Bytes of short replies waiting to be sent.
     #[must_use]
     pub const fn interactive_bytes(&self) -> usize {
         self.interactive.bytes()
@@ -320,6 +333,7 @@ impl Session {
             self.cancel(key, Some(body.clone()));
             self.events.push_back(Event::Aborted(key, super::End::Clean));
         }
+        self.drop_held();
         self.requests_in = 0;
         self.requests_out.clear();
         self.phase = Phase::Draining;
@@ -346,6 +360,7 @@ impl Session {
             self.urgent.extend_from_slice(&GOODBYE);
         }
         self.phase = Phase::Dead(error.clone());
+        self.drop_held();
         for key in self.table.keys() {
             self.tell_readable(key);
             self.tell_writable(key);

@@ -102,6 +102,8 @@ impl Session {
         if stream.send_state != SendState::Open || matches!(self.phase, Phase::Dead(_)) {
             return;
         }
+        let body = &self.sayable(body);
+        let Some(stream) = self.table.get_mut(key) else { return };
         let id = key.id();
         if stream.queue.is_empty() {
             stream.send_state = SendState::Ended;
@@ -112,6 +114,18 @@ impl Session {
         stream.send_state = SendState::Ending;
         let header = Header { id, stream: true, end: true, kind: body.kind, body_bytes: Self::length(body) };
         self.enqueue(key, header, &Outgoing::owned(body.kind, body.bytes.clone()));
+    }
+
+    /// The body of an end or an error as it can be sent: an empty one would be read as goodbye, and one over the limit would
+    /// cost the connection.
+    pub(super) fn sayable(&self, body: &Body) -> Body {
+        if body.bytes.is_empty() {
+            return error_body("");
+        }
+        if body.bytes.len() > self.config.limits.body_bytes_max as usize {
+            return error_body("the error is too long to be sent");
+        }
+        body.clone()
     }
 
     /// Puts a frame behind what the stream has queued.

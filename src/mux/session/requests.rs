@@ -2,7 +2,10 @@
 
 use super::{Phase, Session};
 use crate::{
-    mux::{Event, InboundRequest, Outgoing, RefusedSend, SessionError, error_body, schedule::Flow},
+    mux::{
+        Event, InboundRequest, Outgoing, RefusedSend, SessionError, backlog::RUN_OVERHEAD_BYTES, error_body,
+        schedule::Flow,
+    },
     wire::{Body, Header},
 };
 
@@ -57,8 +60,37 @@ impl Session {
             return self.glitch(1);
         }
         self.requests_in += 1;
-        self.events.push_back(Event::Request(request, body));
+        if self.holds_requests() {
+            self.charge(held_charge(&body));
+            self.held.push_back((request, body));
+            self.pause_if_full();
+        } else {
+            self.events.push_back(Event::Request(request, body));
+        }
         Ok(())
+    }
+
+    /// Whether new requests wait, because the peer leaves too many replies unread. Reading goes on meanwhile: the peer may be
+    /// waiting for us to read what *it* has to say, and two ends that stop reading wait for each other for ever.
+    pub(super) fn holds_requests(&self) -> bool {
+        self.replies.bytes() + self.interactive.bytes() > self.config.limits.replies_bytes_max
+    }
+
+    /// Hands on requests that waited, as replies have left.
+    pub(super) fn release_held(&mut self) {
+        while !self.holds_requests()
+            && let Some((request, body)) = self.held.pop_front()
+        {
+            self.refund(held_charge(&body));
+            self.events.push_back(Event::Request(request, body));
+        }
+    }
+
+    /// Forgets requests that waited; nobody will answer them.
+    pub(super) fn drop_held(&mut self) {
+        for (_, body) in std::mem::take(&mut self.held) {
+            self.refund(held_charge(&body));
+        }
     }
 
     /// Answers a request.
@@ -78,7 +110,8 @@ impl Session {
     /// Answers a request with an error body.
     pub fn reply_error(&mut self, request: InboundRequest, error: &Body) {
         self.requests_in = self.requests_in.saturating_sub(1);
-        self.queue_message(request.id, true, &Outgoing::owned(error.kind, error.bytes.clone()));
+        let error = self.sayable(error);
+        self.queue_message(request.id, true, &Outgoing::owned(error.kind, error.bytes));
     }
 
     fn queue_message(&mut self, id: i32, end: bool, body: &Outgoing<'_>) {
@@ -87,7 +120,9 @@ impl Session {
         }
         let body_bytes = u32::try_from(body.as_slice().len()).unwrap_or(u32::MAX);
         let header = Header { id, stream: false, end, kind: body.kind, body_bytes };
-        if body.as_slice().len() <= INTERACTIVE_BYTES_MAX {
+        if id > 0 {
+            self.asks.push(header, body);
+        } else if body.as_slice().len() <= INTERACTIVE_BYTES_MAX {
             self.interactive.push(header, body);
         } else {
             self.replies.push(header, body);
@@ -96,6 +131,11 @@ impl Session {
                 self.schedule.add_fresh(Flow::Replies);
             }
         }
-        self.pause_if_full();
+        self.arm_stuck();
     }
+}
+
+/// What a request that waits is charged.
+const fn held_charge(body: &Body) -> u64 {
+    body.bytes.len() as u64 + RUN_OVERHEAD_BYTES
 }

@@ -30,6 +30,15 @@ pub(super) struct Pause {
     consumed: u64,
 }
 
+/// Replies that the peer leaves unread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stuck {
+    /// When the watchdog looks.
+    deadline: Time,
+    /// Bytes handed out when it was armed.
+    transmitted: u64,
+}
+
 impl Session {
     /// Tells the round trip of the transport, as the kernel measured it.
     pub const fn handle_rtt(&mut self, rtt: Duration) {
@@ -40,7 +49,8 @@ impl Session {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Time> {
         let pause = self.paused.map(|pause| pause.deadline);
-        [pause, self.probe_at, self.refresh_at].into_iter().flatten().min()
+        let stuck = self.stuck.map(|stuck| stuck.deadline);
+        [pause, stuck, self.probe_at, self.refresh_at].into_iter().flatten().min()
     }
 
     /// Does what is due. Harmless to call early.
@@ -54,6 +64,9 @@ impl Session {
         }
         if self.refresh_at.is_some_and(|at| at <= now) {
             self.refresh();
+        }
+        if self.stuck.is_some_and(|stuck| stuck.deadline <= now) {
+            self.watch_stuck()?;
         }
         if let Some(pause) = self.paused
             && pause.deadline <= now
@@ -123,36 +136,58 @@ impl Session {
         self.paused.is_some()
     }
 
-    /// Stops reading when too much is unread, or too many replies are unsent.
+    /// Stops reading when too much is unread, or when what we must say at once does not leave.
     pub(super) fn pause_if_full(&mut self) {
-        if self.paused.is_none() && (self.is_overfull() || self.is_reply_bound()) {
+        self.arm_stuck();
+        if self.paused.is_none() && (self.is_overfull() || self.is_urgent_full()) {
             self.counters.reads_paused += 1;
             self.paused = Some(self.pause());
         }
     }
 
     fn pause(&self) -> Pause {
-        let limits = &self.config.limits;
-        let wait = if self.is_crowded() { limits.pause_max } else { limits.replies_pause_max };
-        Pause { deadline: self.now + wait, consumed: self.consumed }
+        Pause { deadline: self.now + self.config.limits.pause_max, consumed: self.consumed }
+    }
+
+    /// Ends, refusals and grants: nobody asked for most of them, so they cannot wait behind a held request.
+    fn is_urgent_full(&self) -> bool {
+        self.urgent.len() > self.config.limits.replies_bytes_max
+    }
+
+    /// Too much is said and not heard: from now on some of it must leave within a deadline.
+    pub(super) fn arm_stuck(&mut self) {
+        if self.stuck.is_none() && (self.holds_requests() || self.is_urgent_full()) {
+            let deadline = self.now + self.config.limits.replies_pause_max;
+            self.stuck = Some(Stuck { deadline, transmitted: self.transmitted });
+        }
+    }
+
+    /// Some of it has left.
+    pub(super) fn disarm_stuck(&mut self) {
+        if !self.holds_requests() && !self.is_urgent_full() {
+            self.stuck = None;
+        }
+    }
+
+    fn watch_stuck(&mut self) -> Result<(), SessionError> {
+        let stands_still = self.stuck.take().is_some_and(|stuck| stuck.transmitted == self.transmitted);
+        if stands_still && (self.holds_requests() || self.is_urgent_full()) {
+            return Err(self.die(SessionError::RepliesStuck));
+        }
+        self.arm_stuck();
+        Ok(())
     }
 
     const fn is_overfull(&self) -> bool {
         self.received.left() == 0
     }
 
-    fn is_reply_bound(&self) -> bool {
-        self.replies.bytes() + self.interactive.bytes() + self.urgent.len()
-            > self.config.limits.replies_bytes_max
-    }
-
-    /// Reads again once a quarter of the room is free and the replies are half gone.
+    /// Reads again once a quarter of the room is free and what is urgent is half gone.
     pub(super) fn resume_reads(&mut self) {
         if self.paused.is_none() {
             return;
         }
-        let replies = self.replies.bytes() + self.interactive.bytes() + self.urgent.len();
-        if !self.is_crowded() && replies <= self.config.limits.replies_bytes_max / 2 {
+        if !self.is_crowded() && self.urgent.len() <= self.config.limits.replies_bytes_max / 2 {
             self.paused = None;
         }
     }
@@ -173,9 +208,10 @@ impl Session {
                 self.counters.watchdog_resets += 1;
                 self.cancel(key, Some(error_body("flow control: nobody reads this stream")));
                 self.events.push_back(Event::Aborted(key, crate::mux::End::Clean));
+            } else {
+                // All of it is requests that wait for replies to leave.
+                return Err(self.die(SessionError::RepliesStuck));
             }
-        } else if !self.is_crowded() {
-            return Err(self.die(SessionError::RepliesStuck));
         }
         self.resume_reads();
         if self.paused.is_some() {
@@ -185,7 +221,8 @@ impl Session {
     }
 
     fn largest(&self) -> Option<StreamKey> {
-        self.table.iter().max_by_key(|(_, stream)| stream.backlog.charge()).map(|(key, _)| key)
+        let (key, stream) = self.table.iter().max_by_key(|(_, stream)| stream.backlog.charge())?;
+        (!stream.backlog.is_empty()).then_some(key)
     }
 }
 

@@ -20,6 +20,7 @@ impl Session {
             _ => {
                 !self.urgent.is_empty()
                     || !self.interactive.is_empty()
+                    || !self.asks.is_empty()
                     || !self.schedule.is_empty()
                     || (!self.dirty.is_empty() && self.control.can_grant())
                     || (!self.room_waiters.is_empty() && self.queued.left() > 0)
@@ -34,6 +35,7 @@ impl Session {
         if matches!(self.phase, Phase::Said) {
             return;
         }
+        let start = output.len();
         if !matches!(self.phase, Phase::Dead(_)) {
             self.write_grants();
         }
@@ -47,7 +49,7 @@ impl Session {
         let before = output.len();
         let interactive_max = bytes_max - reserved;
         while output.len() - before < interactive_max {
-            let Some(part) = self.interactive.pop() else { break };
+            let Some(part) = self.interactive.pop().or_else(|| self.asks.pop()) else { break };
             output.push(part);
         }
         while output.len() - before < interactive_max {
@@ -62,6 +64,9 @@ impl Session {
         self.write_grants();
         output.copy(&self.urgent);
         self.urgent.clear();
+        self.transmitted += (output.len() - start) as u64;
+        self.disarm_stuck();
+        self.release_held();
         self.resume_reads();
         self.wake_room();
         if self.is_drained() {
@@ -77,6 +82,7 @@ impl Session {
             && self.requests_out.is_empty()
             && self.schedule.is_empty()
             && self.interactive.is_empty()
+            && self.asks.is_empty()
             && self.urgent.is_empty()
             && (self.table.len() == 0 || self.all_ended())
     }

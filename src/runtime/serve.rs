@@ -4,7 +4,7 @@ use super::{
     io::{Watch, sys},
     listener::Listener,
     mailbox::Mailbox,
-    shard::{IO_MEMORY_BYTES, PREEMPT_EVERY, RING_DEPTH},
+    shard::{IO_MEMORY_BYTES, PREEMPT_EVERY, RING_DEPTH, SPIN_BEFORE_PARK},
 };
 use glommio::{CpuSet, LocalExecutorPoolBuilder, PoolPlacement};
 use std::{
@@ -96,6 +96,7 @@ where
         .io_memory(IO_MEMORY_BYTES)
         .ring_depth(RING_DEPTH)
         .preempt_timer(PREEMPT_EVERY)
+        .spin_before_park(SPIN_BEFORE_PARK)
         .name("shard")
         .on_all_shards(move || {
             let (plan, build) = (Arc::clone(&plan), build.clone());

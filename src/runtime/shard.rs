@@ -22,6 +22,9 @@ pub(crate) const IO_MEMORY_BYTES: usize = 64 << 10;
 pub(crate) const RING_DEPTH: usize = 256;
 /// How long a busy shard may leave its timers waiting.
 pub(crate) const PREEMPT_EVERY: Duration = Duration::from_millis(10);
+/// How long a shard looks for work before it sleeps. Waking a sleeping core costs the waker and the woken 25 to 30 microseconds
+/// on virtual machines; this is less, and an idle shard sleeps all the same.
+pub(crate) const SPIN_BEFORE_PARK: Duration = Duration::from_micros(20);
 /// How often a draining shard looks whether it is empty.
 const DRAIN_POLL: Duration = Duration::from_millis(5);
 /// How long goodbyes may take after the drain.
@@ -199,6 +202,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
         .io_memory(IO_MEMORY_BYTES)
         .ring_depth(RING_DEPTH)
         .preempt_timer(PREEMPT_EVERY)
+        .spin_before_park(SPIN_BEFORE_PARK)
         .make()
         .map_err(|error| Error::Runtime(error.to_string()))?;
     executor.run(async {

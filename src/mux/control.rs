@@ -45,21 +45,25 @@ pub(crate) struct Control {
     /// The peer speaks our extension.
     pub(crate) is_ours: bool,
     pub(crate) hello_sent: bool,
+    /// Our offer was met with silence for as long as the overdraft could be doubled.
+    pub(crate) is_unanswered: bool,
 }
 
 impl Control {
     /// Whether the peer limits us: its grants are needed for sending. While our offer is unanswered we hold back too.
     pub(crate) const fn limits_us(&self) -> bool {
-        matches!(
-            (self.ours, self.theirs),
-            (Ours::Open, Theirs::Unseen | Theirs::Open) | (Ours::Closed, Theirs::Open)
-        )
+        match (self.ours, self.theirs) {
+            (Ours::Open, Theirs::Unseen) => !self.is_unanswered,
+            (Ours::Open | Ours::Closed, Theirs::Open) => true,
+            _ => false,
+        }
     }
 
     /// Whether our grants have somewhere to go. Before the peer's own control stream is there, a peer without flow
     /// control would print each of them as an error.
     pub(crate) const fn can_grant(&self) -> bool {
-        matches!((self.ours, self.theirs), (Ours::Open, Theirs::Open))
+        // One that ended its own half says nothing about ours: it still sends by our grants.
+        matches!((self.ours, self.theirs), (Ours::Open, Theirs::Open | Theirs::Ended))
     }
 }
 

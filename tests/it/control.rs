@@ -4,6 +4,8 @@ use crate::{
     frames::{binary, data, end, json, text},
     peer::{HELLO, Peer, config, is_writable, offering},
 };
+use std::time::Duration;
+
 use push_mux::mux::{
     Config, ControlMode, Credit, Event, Halves, Outgoing, Received, SessionError, error_body,
 };
@@ -93,6 +95,36 @@ fn the_end_of_the_peers_control_lifts_our_limits() {
     peer.says(&end(1, &json("true")));
     assert!(is_writable(&peer.events(), key), "whoever waited for credit is told");
     assert_eq!(peer.sends(key, 50, 1000), 50);
+}
+
+#[test]
+fn an_offer_met_with_silence_limits_us_no_longer_than_the_probe() {
+    let mut peer = Peer::new(offering());
+    let key = peer.session.open(Halves::SEND, &Outgoing::from("sink")).expect("open");
+    let (mut taken, mut waits) = (0, 0);
+    // Eight times what the probe allows; each wait is at most one doubling.
+    while taken < 32 << 10 {
+        let _ = peer.hears();
+        taken += peer.sends(key, 64, 1000);
+        if peer.session.next_timeout().is_some() {
+            waits += 1;
+            assert_eq!(peer.lives(Duration::from_millis(50)), Ok(()));
+        }
+        assert!(waits < 1000, "stuck after {taken} frames");
+    }
+}
+
+#[test]
+fn a_peer_that_ended_its_own_control_still_gets_our_grants() {
+    let mut peer = Peer::with_window(10_000);
+    let key = peer.opens(2, Halves::RECV);
+    peer.must_hear(["1 data json([-2,10000])"]);
+    peer.says(&end(1, &json("true")));
+    for _ in 0..9 {
+        peer.says(&data(2, &binary(991)));
+    }
+    let _ = peer.drains(key);
+    peer.must_hear(["1 data json([-2,19000])"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Load on a server of our own: `loadgen replicate` and `loadgen mux`.
 //!
-//! [`bench`] starts the server in a process of its own and shares the cores out; [`fleet`] runs the clients, an executor
-//! on each core, and measures; [`replicate`], [`streams`] and [`light`] are the work that they do. [`idle`], [`isolation`]
-//! and [`shards`] put several runs side by side, each in fresh processes ([`trial`]).
+//! [`mod@bench`] starts the server in a process of its own and shares the cores out; [`fleet`] runs the clients, an executor
+//! on each core, and measures; [`mod@replicate`], [`streams`] and [`light`] are the work that they do. [`mod@idle`], [`mod@isolation`]
+//! and [`mod@shards`] put several runs side by side, each in fresh processes ([`trial`]).
 
 mod bench;
 mod fleet;

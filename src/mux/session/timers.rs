@@ -88,6 +88,10 @@ impl Session {
         if self.overdraft.probe() {
             self.counters.probes += 1;
             self.wake_blocked();
+        } else if self.control.theirs == Theirs::Unseen && !self.control.is_unanswered {
+            // Neither taken nor refused: such a peer has no credit to give.
+            self.control.is_unanswered = true;
+            self.wake_blocked();
         }
     }
 

@@ -21,8 +21,8 @@ pub struct Limits {
     pub stream_send_bytes_max: usize,
     /// Bytes queued on all streams for sending (1 MiB). Stops many handlers from doing the same; they wait.
     pub send_bytes_max: usize,
-    /// Bytes of replies and control frames queued for a peer that does not read (256 KiB). Stops a peer that asks and
-    /// never listens: reading pauses. `reads_paused`.
+    /// Bytes of replies, and of ends and refusals, queued for a peer that does not read (256 KiB each). Stops a peer that
+    /// asks and never listens: past the first new requests are held, past the second reading pauses. `reads_paused`.
     pub replies_bytes_max: usize,
     /// Overdraft that probing may reach (4 MiB) toward a peer that never granted.
     pub probe_bytes_max: u64,
@@ -41,7 +41,7 @@ pub struct Limits {
     /// How long reading may stay paused without a byte consumed (5 s). Stops one dead reader from stopping the
     /// connection: the stream that holds most is reset. `watchdog_resets`.
     pub pause_max: Duration,
-    /// How long replies may sit unsent with reading paused (30 s). Stops a peer that never reads again. The session
+    /// How long too many replies may sit without any leaving (30 s). Stops a peer that never reads again. The session
     /// ends.
     pub replies_pause_max: Duration,
 }

@@ -75,6 +75,10 @@ impl Service for Dispatch {
             Ok(opening) => opening,
             Err(message) => return connection.reply_error(request, &CallError::new(message).to_body()),
         };
+        if connection.is_answering(&request) {
+            return connection
+                .reply_error(request, &CallError::new("the id of this request is in use").to_body());
+        }
         let asked = opening.kind.clone();
         let (route, call) = match self.request(connection, opening) {
             Ok(found) => found,

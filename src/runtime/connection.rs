@@ -167,6 +167,12 @@ impl Connection {
         self.0.notify();
     }
 
+    /// Whether a request of this id is being answered: a peer that uses an id twice would take the first one's place.
+    #[must_use]
+    pub fn is_answering(&self, request: &InboundRequest) -> bool {
+        self.0.tasks.is_running(request.id())
+    }
+
     /// Runs what answers a request. The future is dropped when the session is lost.
     pub fn serve_request(&self, request: &InboundRequest, work: impl Future<Output = ()> + 'static) {
         self.start(request.id(), Box::pin(work));
@@ -220,7 +226,10 @@ impl Connection {
             if self.0.is_closed.get() {
                 return Poll::Ready(());
             }
-            self.0.closed_wakers.borrow_mut().push(cx.waker().clone());
+            let mut waiting = self.0.closed_wakers.borrow_mut();
+            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                waiting.push(cx.waker().clone());
+            }
             Poll::Pending
         })
         .await;
@@ -271,6 +280,8 @@ impl Inner {
 
     fn close(&self, how: Close) {
         self.close.set(self.close.get().max(how));
+        // Even in the middle of a turn, which has looked at this already.
+        self.is_notified.set(false);
         self.notify();
     }
 
@@ -286,7 +297,10 @@ impl Inner {
         let waiting = self.requests.borrow_mut().close(&error);
         waiting.into_iter().for_each(Waker::wake);
         self.tasks.cancel_all();
-        self.state.borrow_mut().clear();
+        let waiting = self.wakers.borrow_mut().take_all();
+        waiting.into_iter().for_each(Waker::wake);
+        // Out of the borrow first: what is dropped may ask for state again.
+        drop(self.state.take());
         self.is_closed.set(true);
         self.closed_wakers.take().into_iter().for_each(Waker::wake);
     }

@@ -104,6 +104,7 @@ impl Driver {
             return Poll::Pending;
         }
         self.has_yielded = false;
+        let was_paused = self.connection.inspect(|session| session.is_paused());
         let written = self.write(cx, now);
         self.dispatch();
         if self.is_over(now) {
@@ -111,7 +112,9 @@ impl Driver {
         }
         self.connection.0.end_turn();
         let has_more = self.connection.inspect(|session| {
-            session.is_work_next() || (self.output.is_empty() && session.wants_transmit())
+            // While reading was paused nobody was asked to wake us for new bytes.
+            let may_read = was_paused && !session.is_paused();
+            may_read || session.is_work_next() || (self.output.is_empty() && session.wants_transmit())
         });
         if has_more || read == Flow::HasMore || written == Flow::HasMore {
             cx.waker().wake_by_ref();
@@ -292,7 +295,9 @@ impl Driver {
     fn is_over(&mut self, now: Time) -> bool {
         let session = self.connection.0.session.borrow();
         let is_dead = session.error().is_some();
-        if !is_dead && !session.is_goodbye_said() {
+        // A peer that does not read keeps goodbye from being said; it has as long as one that does not answer it.
+        let is_closing = self.connection.0.close.get() >= Close::Goodbye;
+        if !is_dead && !is_closing && !session.is_goodbye_said() {
             return false;
         }
         let is_flushed = self.output.is_empty() && !session.wants_transmit();

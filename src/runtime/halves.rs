@@ -137,10 +137,12 @@ impl RecvStream {
         }
         let inner = &self.owner.connection.0;
         let mut session = inner.session.borrow_mut();
+        let before = (session.is_paused(), session.next_timeout());
         let received = session.recv(self.owner.key);
-        let wants_transmit = session.wants_transmit();
+        // The driver sleeps by what it knew: a grant to write, reading to go on with, a timer to set are news to it.
+        let is_news = session.wants_transmit() || before != (session.is_paused(), session.next_timeout());
         drop(session);
-        if wants_transmit {
+        if is_news {
             inner.notify();
         }
         match received {

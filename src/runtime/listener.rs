@@ -141,6 +141,8 @@ fn listen_tcp(address: SocketAddr) -> std::io::Result<(Socket, u16)> {
 /// Options of a TCP connection. None of them is worth refusing a connection over.
 pub(crate) fn prepare_tcp(fd: &OwnedFd, congestion: Option<&str>) {
     let _ = socket2::SockRef::from(fd).set_tcp_nodelay(true);
+    // A peer that vanished without a word gives its place back in the end.
+    let _ = socket2::SockRef::from(fd).set_keepalive(true);
     if let Some(name) = congestion
         && let Err(error) = sys::set_congestion(fd.as_fd(), name)
     {

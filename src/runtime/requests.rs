@@ -34,7 +34,9 @@ impl Requests {
     }
 
     pub(crate) fn answer(&mut self, id: i32, reply: Reply) -> Option<Waker> {
-        match self.slots.insert(id, Slot::Answered(reply))? {
+        // A caller that is gone has no slot, and gets none.
+        let slot = self.slots.get_mut(&id)?;
+        match std::mem::replace(slot, Slot::Answered(reply)) {
             Slot::Waiting(waker) => waker,
             Slot::Answered(_) => None,
         }
@@ -57,7 +59,9 @@ impl Requests {
     }
 
     pub(crate) fn wait_for_place(&mut self, waker: &Waker) {
-        self.queue.push_back(waker.clone());
+        if !self.queue.iter().any(|waiting| waiting.will_wake(waker)) {
+            self.queue.push_back(waker.clone());
+        }
     }
 
     pub(crate) fn take_queue(&mut self) -> VecDeque<Waker> {

@@ -101,10 +101,9 @@ where
         .on_all_shards(move || {
             let (plan, build) = (Arc::clone(&plan), build.clone());
             async move {
-                let ended = run_shard(Arc::clone(&plan), build).await;
-                // One shard less would leave connections unserved: all or none.
-                plan.shutdown.ask();
-                ended
+                // One shard less would leave connections unserved, however it ended: all or none.
+                let _all_or_none = AskWhenDropped(plan.shutdown.clone());
+                run_shard(Arc::clone(&plan), build).await
             }
         })
         .map_err(|error| Error::Runtime(error.to_string()))?;
@@ -112,6 +111,15 @@ where
         ended.map_err(|error| Error::Runtime(error.to_string()))??;
     }
     Ok(())
+}
+
+/// Asks for shutdown when it goes, in a panic too.
+struct AskWhenDropped(Shutdown);
+
+impl Drop for AskWhenDropped {
+    fn drop(&mut self) {
+        self.0.ask();
+    }
 }
 
 /// Signals that are caught as long as this lives.

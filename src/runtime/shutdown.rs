@@ -7,7 +7,7 @@ use std::{
     },
 };
 
-/// Asks a server to stop: no more connections, goodbye to those there are, and an end within
+/// Asks a server to stop: no more connections, goodbye to those there are, and an end soon after
 /// [`drain_max`](super::ServeOptions::drain_max). Clones ask the same server; any thread may.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown(Arc<State>);

@@ -103,6 +103,10 @@ impl Tasks {
         }
     }
 
+    pub(crate) fn is_running(&self, id: i32) -> bool {
+        self.slots.borrow().contains_key(&id)
+    }
+
     /// Drops the future at work for `id`, if there is one.
     pub(crate) fn cancel(&self, id: i32) {
         let slot = self.slots.borrow_mut().remove(&id);

@@ -37,6 +37,11 @@ impl Wakers {
         self.slots.get_mut(key.index())?.recv.take()
     }
 
+    /// Everybody who waits, for whatever reason.
+    pub(crate) fn take_all(&mut self) -> Vec<Waker> {
+        self.slots.drain(..).flat_map(|slot| [slot.send, slot.recv]).flatten().collect()
+    }
+
     /// Forgets a stream that is gone, so that its successor in the slot wakes nobody else's task.
     pub(crate) fn clear(&mut self, key: StreamKey) {
         if let Some(slot) = self.slots.get_mut(key.index()) {

@@ -82,6 +82,8 @@ struct Bodies {
 }
 
 const BLOCK_BYTES: usize = 64 << 10;
+/// Longest body that peers of ours accept; nobody shall make us set aside more.
+const SIZE_MAX: usize = 1 << 20;
 
 impl Bodies {
     fn next(&mut self, index: u32) -> Bytes {
@@ -102,7 +104,9 @@ async fn count(call: Call, tx: &mut SendStream) -> Result<(), CallError> {
                 tx.send(Outgoing::borrowed(BodyKind::Json, number.to_string().as_bytes())).await?;
             }
         }
-        Some(size) if size < 4 => return Err(CallError::new("size must be at least 4")),
+        Some(size) if !(4..=SIZE_MAX).contains(&size) => {
+            return Err(CallError::new("size must be at least 4 and at most 1048576"));
+        }
         // Short bodies are copied behind their header anyway.
         Some(size) if size < push_mux::mux::GATHER_BYTES_MIN => {
             let mut body = vec![0; size];

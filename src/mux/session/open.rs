@@ -151,6 +151,7 @@ impl Session {
         self.end(key, &error.unwrap_or_else(Body::end));
         self.discard(key);
         self.tell_writable(key);
+        self.tell_readable(key);
     }
 
     /// Drops unsent frames, a queued end among them. An opening that never left takes the whole stream with it: the

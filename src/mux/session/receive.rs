@@ -113,7 +113,7 @@ impl Session {
     fn handle_frame(&mut self, frame: Frame) -> Result<(), SessionError> {
         let (header, body) = (frame.header, frame.body);
         let id = mirror(header.id);
-        if header.stream && header.end && Self::is_control(id) && self.takes_control_end(id, &body) {
+        if header.stream && header.end && Self::is_control(id) && self.takes_control_end(id) {
             return Ok(());
         }
         if id > 0 {
@@ -215,7 +215,7 @@ impl Session {
     }
 
     /// An end on either control stream.
-    fn takes_control_end(&mut self, id: i32, _body: &Body) -> bool {
+    fn takes_control_end(&mut self, id: i32) -> bool {
         if id > 0 && self.control.ours == Ours::Open {
             // Refused. Peers without flow control keep their half open until they hear its end.
             self.control.ours = Ours::Refused;

@@ -26,6 +26,7 @@
 
 pub mod flow;
 pub mod mux;
+pub mod secret;
 pub mod wire;
 
 #[cfg(feature = "runtime")]

@@ -19,8 +19,8 @@
 //! }
 //! ```
 //!
-//! The layers, each of which may name only itself and those before it: [`wire`], [`flow`], [`mux`] (pure: no socket,
-//! clock or randomness; all that remains with `--no-default-features`), then [`runtime`] and [`rpc`].
+//! The layers, each of which may name only itself and those before it: [`wire`], [`flow`], [`mux`], [`secret`] (pure: no
+//! socket, clock or randomness; all that remains with `--no-default-features`), then [`runtime`] and [`rpc`].
 
 #![cfg_attr(not(feature = "runtime"), forbid(unsafe_code))]
 
@@ -36,9 +36,10 @@ pub mod runtime;
 #[cfg(feature = "runtime")]
 pub use crate::{
     rpc::{
-        AsyncHandler, Call, CallError, Client, ClientOptions, CreditMode, DuplexHandler, Json, Permissions,
-        Plugin, Router, Server, SinkHandler, SourceHandler, block_on,
+        Access, AsyncHandler, Call, CallError, Client, ClientOptions, CreditMode, DuplexHandler, Json,
+        Permissions, Plugin, Router, Server, SinkHandler, SourceHandler, block_on,
     },
-    runtime::{Address, Error, RecvError, RecvStream, Result, SendError, SendStream, Shard},
+    runtime::{Error, RecvError, RecvStream, Result, SendError, SendStream, Shard},
+    secret::{Address, Keypair, PublicKey},
     wire::{Body, BodyKind},
 };

@@ -17,6 +17,13 @@ impl Bucket {
         Self { burst, per_second, left: u64::from(burst) * MILLION, filled: now }
     }
 
+    /// Whether nothing has been taken of late.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn is_full(&mut self, now: Time) -> bool {
+        self.take(0, now);
+        self.left == u64::from(self.burst) * MILLION
+    }
+
     /// Takes tokens; says whether there were enough.
     pub(crate) fn take(&mut self, tokens: u32, now: Time) -> bool {
         let micros = u64::try_from(now.since(self.filled).as_micros()).unwrap_or(u64::MAX);

@@ -92,4 +92,7 @@ pub struct Config {
     pub grant_rule: GrantRule,
     /// Overdraft that is kept whatever the peer grants; `None` learns it from the peer.
     pub overdraft: Option<u64>,
+    /// The JSON body of an async call that asks a silent peer for a sign of life. Any muxrpc peer answers any call, with an
+    /// error if it must. `None` asks nothing.
+    pub keepalive: Option<&'static str>,
 }

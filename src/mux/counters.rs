@@ -34,6 +34,8 @@ pub struct Counters {
     pub glitches: u64,
     /// Streams ended because the peer sent past its credit and all tolerance.
     pub window_violations: u64,
+    /// Times a silent peer was asked for a sign of life.
+    pub keepalives: u64,
     /// Times reading was paused.
     pub reads_paused: u64,
     /// Streams reset to end a pause.

@@ -33,6 +33,9 @@ pub enum SessionError {
     /// Replies were not read for too long.
     #[error("the peer does not read its replies")]
     RepliesStuck,
+    /// The peer has been silent for too long.
+    #[error("the peer has been silent for too long")]
+    Idle,
     /// The peer said goodbye.
     #[error("the peer said goodbye")]
     Goodbye,
@@ -61,6 +64,7 @@ impl SessionError {
             | Self::Glitches
             | Self::ResetFlood
             | Self::RepliesStuck
+            | Self::Idle
             | Self::Goodbye => Blame::Peer,
             Self::Truncated | Self::Transport(_) => Blame::Transport,
             Self::Closed | Self::Panicked => Blame::Local,

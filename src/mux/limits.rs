@@ -44,6 +44,9 @@ pub struct Limits {
     /// How long too many replies may sit without any leaving (30 s). Stops a peer that never reads again. The session
     /// ends.
     pub replies_pause_max: Duration,
+    /// How long a peer may complete no frame (600 s, as JavaScript peers have it). Stops peers that vanished, and frames
+    /// that never end; `Duration::MAX` sets no bound. Past two fifths of it the peer is asked to say something. The session ends.
+    pub idle_max: Duration,
 }
 
 impl Default for Limits {
@@ -66,6 +69,7 @@ impl Default for Limits {
             resets_per_second: 33,
             pause_max: Duration::from_secs(5),
             replies_pause_max: Duration::from_secs(30),
+            idle_max: Duration::from_secs(600),
         }
     }
 }

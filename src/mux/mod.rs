@@ -65,4 +65,4 @@ pub use self::{
 };
 
 #[cfg(feature = "runtime")]
-pub(crate) use self::table::IdMap;
+pub(crate) use self::{bucket::Bucket, table::IdMap};

@@ -1,5 +1,5 @@
 use super::{CallError, Permissions};
-use crate::runtime::{Connection, Shard};
+use crate::runtime::{Connection, Peer, Shard};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -54,9 +54,9 @@ impl Call {
         &self.0.args
     }
 
-    /// The peer's name: its transport address.
+    /// Who calls.
     #[must_use]
-    pub fn peer(&self) -> &str {
+    pub fn peer(&self) -> &Peer {
         self.0.connection.peer()
     }
 

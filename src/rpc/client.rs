@@ -1,7 +1,10 @@
-use super::{CallError, CreditMode, Kind, Manifest, Router, opening::Opening, serve::Dispatch};
+use super::{
+    CallError, CreditMode, Kind, Manifest, Router, opening::Opening, serve::Dispatch, server::KEEPALIVE,
+};
 use crate::{
     mux::{Halves, Outgoing},
-    runtime::{Address, ConnectOptions, Connection, RecvStream, Result, SendStream, connect},
+    runtime::{ConnectOptions, Connection, RecvStream, Result, SendStream, connect},
+    secret::Address,
     wire::Body,
 };
 use futures_lite::FutureExt;
@@ -78,7 +81,14 @@ impl Client {
     pub async fn connect_with(address: &Address, mut options: ClientOptions) -> Result<Self> {
         options.connect.session.control = options.mode.control();
         let has_control = options.mode != CreditMode::Off;
-        let service = Rc::new(Dispatch { router: options.router, has_control, start: None });
+        options.connect.session.keepalive.get_or_insert(KEEPALIVE);
+        let service = Rc::new(Dispatch {
+            router: options.router,
+            has_control,
+            start: None,
+            authorise: None,
+            anonymous: Rc::new([]),
+        });
         let connection = connect(address, &options.connect, service).await?;
         let client = Self { connection, asked: Rc::default() };
         if options.mode == CreditMode::Auto {

@@ -30,7 +30,7 @@ pub use self::{
     handler::{AsyncHandler, DuplexHandler, SinkHandler, SourceHandler},
     manifest::Manifest,
     opening::Kind,
-    permissions::Permissions,
+    permissions::{Access, Permissions},
     reply::{IntoReply, Json},
     router::{Plugin, Router},
     server::Server,

@@ -1,5 +1,18 @@
 use std::{cell::RefCell, collections::BTreeSet};
 
+/// What a peer may call, decided when it has proved who it is and before it is told that it may connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing: the connection ends without a word.
+    Refuse,
+    /// What [`Server::anonymous`](super::Server::anonymous) lists.
+    Anonymous,
+    /// Everything.
+    Full,
+    /// These names and what is below them.
+    Only(Vec<String>),
+}
+
 /// What one connection may call: an allow list, a deny list, or neither. A name stands for the method and for all below it, as
 /// in secret-stack: `blobs` allows `blobs.get`. Starts with everything allowed; changes take effect with the next call.
 #[derive(Debug, Default)]

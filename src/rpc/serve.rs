@@ -1,13 +1,18 @@
-use super::{Call, CallError, Kind, Permissions, Router, handler::Erased, opening::Opening, router::Route};
+use super::{
+    Access, Call, CallError, Kind, Permissions, Router, handler::Erased, opening::Opening, router::Route,
+};
 use crate::{
     mux::{Halves, InboundRequest, StreamKey},
-    runtime::{Connection, Service},
+    runtime::{Connection, Grant, Peer, Service},
     wire::Body,
 };
 use std::rc::Rc;
 
 /// Sets what a connection may call, before its first call is looked at.
 pub(crate) type Start = Rc<dyn Fn(&Connection, &Permissions)>;
+
+/// Decides what a peer may call.
+pub(crate) type Authorise = Rc<dyn Fn(&Peer) -> Access>;
 
 /// Answers calls by way of a router.
 pub(crate) struct Dispatch {
@@ -16,18 +21,28 @@ pub(crate) struct Dispatch {
     pub(crate) has_control: bool,
     /// What connections may call until something else is said.
     pub(crate) start: Option<Start>,
+    /// What peers may call; everything, if nobody decides.
+    pub(crate) authorise: Option<Authorise>,
+    /// What [`Access::Anonymous`] may call.
+    pub(crate) anonymous: Rc<[String]>,
 }
 
 impl Dispatch {
     /// The permissions of a connection; at its first call, those it starts with.
     fn permissions(&self, connection: &Connection) -> Rc<Permissions> {
-        if let Some(start) = &self.start {
-            let begun = connection.state::<Begun>();
-            if !begun.0.replace(true) {
-                start(connection, &connection.state());
+        let permissions = connection.state::<Permissions>();
+        if !connection.state::<Begun>().0.replace(true) {
+            match connection.granted::<Access>() {
+                Some(Access::Anonymous) => permissions.allow_only(self.anonymous.iter().map(String::as_str)),
+                Some(Access::Only(names)) => permissions.allow_only(names.iter().map(String::as_str)),
+                // Nobody is refused here.
+                Some(Access::Full | Access::Refuse) | None => {}
+            }
+            if let Some(start) = &self.start {
+                start(connection, &permissions);
             }
         }
-        connection.state()
+        permissions
     }
 
     /// The route of a call, if the connection may take it.
@@ -67,6 +82,11 @@ fn wrong_kind(route: &Route, asked: &str) -> CallError {
 }
 
 impl Service for Dispatch {
+    fn authorise(&self, peer: &Peer) -> Option<Grant> {
+        let access = self.authorise.as_ref().map_or(Access::Full, |authorise| authorise(peer));
+        (access != Access::Refuse).then(|| Rc::new(access) as Grant)
+    }
+
     fn handle_request(&self, connection: &Connection, request: InboundRequest, body: Body) {
         let opening = match Opening::read(&body) {
             Ok(opening) if opening.name == "manifest" => {

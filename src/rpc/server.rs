@@ -1,22 +1,30 @@
 use super::{
-    Permissions, Router,
+    Access, Permissions, Router,
     serve::{self, Dispatch},
 };
 use crate::{
     mux::{ControlMode, Credit, Limits},
     runtime::{
-        Address, BackendChoice, Bound, Connection, Result, ServeOptions, Shard, Shutdown, bind, run_shards,
+        BackendChoice, Blocklist, Bound, Connection, Credentials, Peer, Result, ServeOptions, Shard,
+        Shutdown, TlsAcceptor, bind, run_shards,
     },
+    secret::{Address, Keypair},
 };
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 type Start = Arc<dyn Fn(&Connection, &Permissions) + Send + Sync>;
+type Authorise = Arc<dyn Fn(&Peer) -> Access + Send + Sync>;
+
+/// Asks a silent peer for a sign of life. A peer that has no manifest answers with an error, which is one too.
+pub(crate) const KEEPALIVE: &str = r#"{"name":["manifest"],"args":[],"type":"async"}"#;
 
 /// A server: addresses, options, and a router for each shard.
 pub struct Server {
     bound: Bound,
     options: ServeOptions,
     start: Option<Start>,
+    authorise: Option<Authorise>,
+    anonymous: Vec<String>,
 }
 
 impl Server {
@@ -33,13 +41,55 @@ impl Server {
     /// # Errors
     /// [`Error`](crate::Error) when one cannot be bound.
     pub fn bind_all(addresses: &[Address]) -> Result<Self> {
-        Ok(Self { bound: bind(addresses)?, options: ServeOptions::default(), start: None })
+        let options = ServeOptions::default();
+        Ok(Self { bound: bind(addresses)?, options, start: None, authorise: None, anonymous: Vec::new() })
     }
 
-    /// The addresses, with the ports that were chosen.
+    /// One address per listener, with the port that was chosen and, once [`identity`](Self::identity) is set, our key:
+    /// what peers dial.
     #[must_use]
-    pub fn addresses(&self) -> &[Address] {
-        self.bound.addresses()
+    pub fn addresses(&self) -> Vec<Address> {
+        self.bound.addresses(self.options.credentials.as_ref().map(|own| own.identity.public()))
+    }
+
+    /// Who we are to peers that shake hands, in the main network. Listeners with `~shs` need it.
+    #[must_use]
+    pub fn identity(self, identity: Keypair) -> Self {
+        self.credentials(Credentials::new(identity))
+    }
+
+    /// Who we are, and in which network.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.options.credentials = Some(credentials);
+        self
+    }
+
+    /// The certificate of `wss` listeners.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsAcceptor) -> Self {
+        self.options.tls = Some(tls);
+        self
+    }
+
+    /// Decides what each peer may call, before it is told that it may connect. Runs on the peer's shard and must not block.
+    #[must_use]
+    pub fn authorise(mut self, authorise: impl Fn(&Peer) -> Access + Send + Sync + 'static) -> Self {
+        self.authorise = Some(Arc::new(authorise));
+        self
+    }
+
+    /// What [`Access::Anonymous`] may call.
+    #[must_use]
+    pub fn anonymous<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.anonymous = names.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    /// Identities refused, to be changed at any time from any thread.
+    #[must_use]
+    pub fn blocklist(&self) -> Blocklist {
+        self.options.blocklist.clone()
     }
 
     /// What stops the server, from any thread. SIGINT and SIGTERM do too.
@@ -109,17 +159,21 @@ impl Server {
     ///
     /// # Errors
     /// [`Error`](crate::Error) when the machine lacks something, with the remedy, or a shard died.
-    pub fn serve<F>(self, build: F) -> Result<()>
+    pub fn serve<F>(mut self, build: F) -> Result<()>
     where
         F: Fn(&Shard) -> Router + Clone + Send + 'static,
     {
         let has_control = self.options.session.control != ControlMode::Off;
-        let start = self.start;
+        self.options.session.keepalive.get_or_insert(KEEPALIVE);
+        let (start, authorise, anonymous) = (self.start, self.authorise, self.anonymous);
         run_shards(self.bound, self.options, move |shard| {
             let start = start.clone().map(|start| -> serve::Start {
                 Rc::new(move |connection, permissions| start(connection, permissions))
             });
-            Rc::new(Dispatch { router: build(shard), has_control, start })
+            let authorise =
+                authorise.clone().map(|ask| -> serve::Authorise { Rc::new(move |peer| ask(peer)) });
+            let anonymous = anonymous.as_slice().into();
+            Rc::new(Dispatch { router: build(shard), has_control, start, authorise, anonymous })
         })
     }
 }

@@ -1,5 +1,5 @@
 use super::{
-    Error, RecvStream, Result, SendError, SendStream, Shard,
+    Error, Grant, Peer, RecvStream, Result, SendError, SendStream, Shard,
     halves::Owner,
     requests::{Reply, Requests},
     tasks::{Census, Tasks, Work},
@@ -46,7 +46,8 @@ pub(crate) struct Inner {
     is_closed: Cell<bool>,
     state: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
     shard: Shard,
-    peer: String,
+    peer: Peer,
+    grant: Grant,
 }
 
 /// How far a connection is told to end.
@@ -62,7 +63,7 @@ pub(crate) enum Close {
 }
 
 impl Connection {
-    pub(crate) fn new(session: Session, shard: Shard, peer: String) -> Self {
+    pub(crate) fn new(session: Session, shard: Shard, peer: Peer, grant: Grant) -> Self {
         Self(Rc::new(Inner {
             session: RefCell::new(session),
             wakers: RefCell::default(),
@@ -77,6 +78,7 @@ impl Connection {
             state: RefCell::default(),
             shard,
             peer,
+            grant,
         }))
     }
 
@@ -86,10 +88,16 @@ impl Connection {
         &self.0.shard
     }
 
-    /// The peer's transport address, for people to read.
+    /// Who is at the other end.
     #[must_use]
-    pub fn peer(&self) -> &str {
+    pub fn peer(&self) -> &Peer {
         &self.0.peer
+    }
+
+    /// What [`Service::authorise`](super::Service::authorise) granted the peer, if it is a `T`.
+    #[must_use]
+    pub fn granted<T: 'static>(&self) -> Option<&T> {
+        self.0.grant.downcast_ref()
     }
 
     /// What happened in the session so far.
@@ -182,7 +190,7 @@ impl Connection {
         let inner = Rc::clone(&self.0);
         let live = self.0.handlers.enter();
         self.0.tasks.start(id, live, work, move || {
-            tracing::error!(peer = inner.peer, "a handler panicked: its connection is closed");
+            tracing::error!(peer = %inner.peer, "a handler panicked: its connection is closed");
             inner.fail(SessionError::Panicked);
         });
     }

@@ -2,7 +2,8 @@ use super::{
     Connection, Service,
     clock::Clock,
     connection::Close,
-    io::{Socket, sys},
+    io::sys,
+    link::{self, Link},
 };
 use crate::{
     mux::{Event, Output, SessionError, Time},
@@ -11,7 +12,7 @@ use crate::{
 use bytes::Bytes;
 use glommio::timer::Timer;
 use std::{
-    io::IoSlice,
+    io::{self, IoSlice},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -42,7 +43,7 @@ pub(crate) struct Driver {
     connection: Connection,
     service: Rc<dyn Service>,
     clock: Clock,
-    socket: Socket,
+    link: Link,
     is_tcp: bool,
     decoder: Decoder,
     output: Output,
@@ -66,19 +67,14 @@ enum Flow {
 }
 
 impl Driver {
-    pub(crate) fn new(
-        connection: Connection,
-        service: Rc<dyn Service>,
-        socket: Socket,
-        is_tcp: bool,
-    ) -> Self {
+    pub(crate) fn new(connection: Connection, service: Rc<dyn Service>, link: Link) -> Self {
         let body_bytes_max = connection.inspect(|session| session.limits().body_bytes_max);
         Self {
             clock: connection.shard().clock(),
             connection,
             service,
-            socket,
-            is_tcp,
+            is_tcp: sys::is_inet(link.fd()),
+            link,
             decoder: Decoder::new(body_bytes_max),
             output: Output::default(),
             timer: None,
@@ -107,7 +103,7 @@ impl Driver {
         let was_paused = self.connection.inspect(|session| session.is_paused());
         let written = self.write(cx, now);
         self.dispatch();
-        if self.is_over(now) {
+        if self.is_over(now) && self.says_goodbye(cx, now) {
             return Poll::Ready(());
         }
         self.connection.0.end_turn();
@@ -138,7 +134,7 @@ impl Driver {
         }
         if self.is_tcp && now >= self.rtt_at {
             self.rtt_at = now + RTT_EVERY;
-            if let Some(rtt) = sys::tcp_rtt(self.socket.fd()) {
+            if let Some(rtt) = sys::tcp_rtt(self.link.fd()) {
                 session.handle_rtt(rtt);
             }
         }
@@ -147,15 +143,12 @@ impl Driver {
     fn read(&mut self, cx: &mut Context<'_>, now: Time) -> Flow {
         let mut bytes = 0;
         while !self.is_eof && !self.connection.inspect(|session| session.is_paused()) {
-            let chunk = match self.socket.poll_recv(cx) {
+            let chunk = match self.link.poll_recv(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(chunk)) if !chunk.is_empty() => chunk,
                 Poll::Ready(end) => {
                     self.is_eof = true;
-                    let error = end.map_or_else(
-                        |error| SessionError::Transport(error.to_string()),
-                        |_| SessionError::Truncated,
-                    );
+                    let error = end.map_or_else(|error| self.failure(&error), |_| SessionError::Truncated);
                     self.connection.0.session.borrow_mut().handle_closed(error);
                     break;
                 }
@@ -166,10 +159,10 @@ impl Driver {
                 return Flow::HasMore;
             }
         }
-        if bytes > 0 && self.is_tcp && self.decoder.has_partial() {
+        if bytes > 0 && self.is_tcp && (self.decoder.has_partial() || self.link.has_partial()) {
             // JavaScript writes a header and its body apart, and Nagle holds the body until the header is acknowledged:
             // say so now rather than after the delayed-acknowledgement timer's 40 ms.
-            let _ = sys::set_quickack(self.socket.fd());
+            let _ = sys::set_quickack(self.link.fd());
         }
         Flow::Waits
     }
@@ -258,6 +251,12 @@ impl Driver {
 
     fn write(&mut self, cx: &mut Context<'_>, now: Time) -> Flow {
         let mut bytes = 0;
+        if !self.link.is_flushed()
+            && let Poll::Ready(Err(error)) = self.link.poll_flush(cx)
+        {
+            self.fail_writing(&error);
+            return Flow::Waits;
+        }
         loop {
             if self.output.is_empty() {
                 let mut session = self.connection.0.session.borrow_mut();
@@ -274,21 +273,42 @@ impl Driver {
             }
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let count = self.output.slices(&mut slices);
-            match self.socket.poll_send(cx, &slices[..count]) {
+            match self.link.poll_send(cx, &slices[..count]) {
                 Poll::Pending => return Flow::Waits,
                 Poll::Ready(Ok(sent)) => {
                     bytes += sent;
                     self.output.advance(sent);
                 }
                 Poll::Ready(Err(error)) => {
-                    self.is_eof = true;
-                    self.output = Output::default();
-                    let error = SessionError::Transport(error.to_string());
-                    self.connection.0.session.borrow_mut().handle_closed(error);
+                    self.fail_writing(&error);
                     return Flow::Waits;
                 }
             }
         }
+    }
+
+    fn fail_writing(&mut self, error: &io::Error) {
+        self.is_eof = true;
+        self.output = Output::default();
+        self.link.give_up();
+        let error = self.failure(error);
+        self.connection.0.session.borrow_mut().handle_closed(error);
+    }
+
+    /// What an error of the link is to the session; one that a peer caused is counted.
+    fn failure(&mut self, error: &io::Error) -> SessionError {
+        if let Some(name) = link::name_of(error) {
+            // Whoever is at the other end now learns nothing from us.
+            self.link.give_up();
+            self.connection.shard().tally(name);
+        }
+        SessionError::Transport(error.to_string())
+    }
+
+    /// Says goodbye in the layers below the session; whether that is done or given up.
+    fn says_goodbye(&mut self, cx: &mut Context<'_>, now: Time) -> bool {
+        let closed = self.link.poll_close(cx);
+        closed.is_ready() || self.deadline.is_some_and(|deadline| now >= deadline)
     }
 
     /// Whether the connection is to be closed now.
@@ -300,7 +320,7 @@ impl Driver {
         if !is_dead && !is_closing && !session.is_goodbye_said() {
             return false;
         }
-        let is_flushed = self.output.is_empty() && !session.wants_transmit();
+        let is_flushed = self.output.is_empty() && self.link.is_flushed() && !session.wants_transmit();
         let is_idle = session.streams_open() == 0;
         // After our goodbye the peer's is awaited; after its, what it sent may still be read.
         let waits_for_peer = !is_dead && !self.is_eof;
@@ -347,6 +367,6 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.connection.0.finish();
         // The peer is told that no more comes, even while a clone of the descriptor is alive somewhere.
-        let _ = self.socket.shutdown_write();
+        let _ = self.link.shutdown_write();
     }
 }

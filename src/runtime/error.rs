@@ -1,4 +1,5 @@
-use super::{AddressError, cpus::CpuError, doctor::Unfit};
+use super::{cpus::CpuError, doctor::Unfit};
+use crate::secret::AddressError;
 use crate::{
     mux::{RefusedSend, SessionError},
     wire::Body,
@@ -32,6 +33,17 @@ pub enum Error {
     /// A connection is asked for outside a shard and outside [`block_on`](crate::block_on).
     #[error("there is no runtime here: connect from a handler, or inside `push_mux::block_on`")]
     NoRuntime,
+    /// The handshake with the peer failed.
+    #[error("cannot connect to {address}: {reason}")]
+    Handshake {
+        /// Who was dialled.
+        address: String,
+        /// What came of it.
+        reason: String,
+    },
+    /// An address asks for what the options lack.
+    #[error("{0}")]
+    Options(String),
     /// The session ended.
     #[error("{0}")]
     Session(#[from] SessionError),

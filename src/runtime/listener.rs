@@ -1,28 +1,50 @@
 use super::{
-    Address, Error, Result, Shutdown,
-    io::{Hub, Watch, sys},
+    Error, Peer, Result, Shard, Shutdown,
+    admission::{Rates, source},
+    io::{Watch, sys},
     mailbox::{Accepted, Mailbox},
 };
+use crate::secret::{Auth, Endpoint, Transport};
 use glommio::timer::sleep;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::{
+    cell::RefCell,
     future::poll_fn,
     net::{SocketAddr, ToSocketAddrs},
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
+    rc::Rc,
     sync::Arc,
     time::Duration,
 };
+use std::{fs::Permissions, os::unix::fs::PermissionsExt};
 
 /// Connections the kernel keeps for us while we are busy.
 const BACKLOG: i32 = 4096;
 /// Accepts in one go before others get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
+/// What stands between a socket and the box-stream or the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrap {
+    Nothing,
+    Ws,
+    Wss,
+}
+
+/// How connections of a listener are received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Door {
+    pub(crate) wrap: Wrap,
+    /// Whether peers shake hands.
+    pub(crate) is_secret: bool,
+}
+
 /// A bound socket, not yet served.
 pub(crate) struct Listener {
     fd: OwnedFd,
     is_tcp: bool,
+    door: Door,
     /// Removed when the listener goes.
     path: Option<PathBuf>,
 }
@@ -37,22 +59,40 @@ impl Drop for Listener {
 
 impl Listener {
     /// Binds; yields the address with the port that was chosen.
-    pub(crate) fn bind(address: &Address) -> Result<(Self, Address)> {
-        match address {
-            Address::Net { host, port } => Self::bind_net(host, *port),
-            Address::Unix(path) => Self::bind_unix(path).map(|listener| (listener, address.clone())),
-        }
+    pub(crate) fn bind(endpoint: &Endpoint) -> Result<(Self, Endpoint)> {
+        let mut bound = endpoint.clone();
+        let is_secret = match &endpoint.auth {
+            Auth::None | Auth::NoAuth => false,
+            Auth::Shs { .. } => true,
+            _ => return Err(cannot_listen(endpoint)),
+        };
+        let (wrap, host, port) = match &mut bound.transport {
+            Transport::Unix(path) => {
+                let door = Door { wrap: Wrap::Nothing, is_secret };
+                return Self::bind_unix(path, door).map(|listener| (listener, bound));
+            }
+            Transport::Net { host, port } => (Wrap::Nothing, host, port),
+            Transport::Ws { host, port, .. } => (Wrap::Ws, host, port),
+            Transport::Wss { host, port, .. } => (Wrap::Wss, host, port),
+            _ => return Err(cannot_listen(endpoint)),
+        };
+        let listener;
+        (listener, *port) = Self::bind_net(host, *port, Door { wrap, is_secret })?;
+        Ok((listener, bound))
     }
 
-    fn bind_net(host: &str, port: u16) -> Result<(Self, Address)> {
+    pub(crate) const fn door(&self) -> Door {
+        self.door
+    }
+
+    fn bind_net(host: &str, port: u16, door: Door) -> Result<(Self, u16)> {
         let what = format!("cannot listen on {host}:{port}");
         let resolved = (host, port).to_socket_addrs().map_err(Error::io(&what))?;
         let mut failure = std::io::Error::other("the name has no address");
         for address in resolved {
             match listen_tcp(address) {
                 Ok((socket, port)) => {
-                    let listener = Self { fd: socket.into(), is_tcp: true, path: None };
-                    return Ok((listener, Address::Net { host: host.to_owned(), port }));
+                    return Ok((Self { fd: socket.into(), is_tcp: true, door, path: None }, port));
                 }
                 Err(error) => failure = error,
             }
@@ -60,7 +100,7 @@ impl Listener {
         Err(Error::io(what)(failure))
     }
 
-    fn bind_unix(path: &Path) -> Result<Self> {
+    fn bind_unix(path: &Path, door: Door) -> Result<Self> {
         let bind = || {
             let address = SockAddr::unix(path)?;
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -73,22 +113,25 @@ impl Listener {
                 std::fs::remove_file(path)?;
                 socket.bind(&address)?;
             }
+            // Full permissions go with it: nobody but the owner gets in.
+            std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
             socket.listen(BACKLOG)?;
             Ok(socket)
         };
         let socket = bind().map_err(Error::io(format!("cannot listen on unix:{}", path.display())))?;
-        Ok(Self { fd: socket.into(), is_tcp: false, path: Some(path.to_owned()) })
+        Ok(Self { fd: socket.into(), is_tcp: false, door, path: Some(path.to_owned()) })
     }
 
     /// Accepts until shutdown, giving each connection to the shard that has the fewest.
     pub(crate) async fn run(
         self,
-        hub: Hub,
+        shard: Shard,
+        rates: Rc<RefCell<Rates>>,
         mailboxes: Arc<[Mailbox]>,
         shutdown: Shutdown,
         congestion: Option<String>,
     ) {
-        let watched = self.fd.try_clone().and_then(|fd| hub.watch(fd));
+        let watched = self.fd.try_clone().and_then(|fd| shard.hub().watch(fd));
         let mut watch = match watched {
             Ok(watch) => watch,
             Err(error) => return tracing::error!(%error, "cannot wait for connections"),
@@ -98,7 +141,9 @@ impl Listener {
                 tracing::error!(%error, "cannot wait for connections");
                 return;
             }
-            if let Err(error) = self.accept_some(&mut watch, &mailboxes, congestion.as_deref()) {
+            if let Err(error) =
+                self.accept_some(&mut watch, (&shard, &rates), &mailboxes, congestion.as_deref())
+            {
                 // Out of descriptors or memory: the connection stays in the queue, and others may close meanwhile.
                 tracing::warn!(%error, "cannot accept");
                 sleep(Duration::from_millis(100)).await;
@@ -110,6 +155,7 @@ impl Listener {
     fn accept_some(
         &self,
         watch: &mut Watch,
+        (shard, rates): (&Shard, &RefCell<Rates>),
         mailboxes: &[Mailbox],
         congestion: Option<&str>,
     ) -> std::io::Result<()> {
@@ -118,12 +164,18 @@ impl Listener {
                 watch.clear_ready();
                 return Ok(());
             };
+            let address = peer_address(&fd);
+            let source = source(address.map(|address| address.ip()));
+            if !rates.borrow_mut().admit(source, shard.clock().now()) {
+                shard.tally("connection_rate_exceeded");
+                continue;
+            }
             if self.is_tcp {
                 prepare_tcp(&fd, congestion);
             }
-            let peer = peer_name(&fd);
+            let peer = peer_of(&fd, address);
             let Some(mailbox) = mailboxes.iter().min_by_key(|mailbox| mailbox.load()) else { return Ok(()) };
-            mailbox.push(Accepted { fd, peer, is_tcp: self.is_tcp });
+            mailbox.push(Accepted { fd, peer, source, door: self.door });
         }
         Ok(())
     }
@@ -150,10 +202,18 @@ pub(crate) fn prepare_tcp(fd: &OwnedFd, congestion: Option<&str>) {
     }
 }
 
-pub(crate) fn peer_name(fd: &OwnedFd) -> String {
-    let address = socket2::SockRef::from(fd).peer_addr().ok();
-    match address.and_then(|address| address.as_socket()) {
-        Some(address) => address.to_string(),
-        None => "unix".to_owned(),
-    }
+/// Where a connection comes from; `None` for a Unix socket.
+pub(crate) fn peer_address(fd: &OwnedFd) -> Option<SocketAddr> {
+    socket2::SockRef::from(fd).peer_addr().ok()?.as_socket()
+}
+
+/// What is known of a peer before it has said anything.
+pub(crate) fn peer_of(fd: &OwnedFd, address: Option<SocketAddr>) -> Peer {
+    let is_owner = address.is_none() && sys::is_peer_owner(fd.as_fd());
+    let address = address.map_or_else(|| "unix".to_owned(), |address| address.to_string());
+    Peer { address, key: None, is_owner }
+}
+
+fn cannot_listen(endpoint: &Endpoint) -> Error {
+    Error::Options(format!("cannot listen on {endpoint}: use net:, ws: or wss: with ~shs, or unix:"))
 }

@@ -1,4 +1,4 @@
-use super::{Error, Result, io::sys};
+use super::{Error, Peer, Result, admission::Source, io::sys, listener::Door};
 use std::{
     collections::VecDeque,
     os::fd::{AsFd, OwnedFd},
@@ -11,8 +11,9 @@ use std::{
 /// An accepted connection on its way to its shard.
 pub(crate) struct Accepted {
     pub(crate) fd: OwnedFd,
-    pub(crate) peer: String,
-    pub(crate) is_tcp: bool,
+    pub(crate) peer: Peer,
+    pub(crate) source: Source,
+    pub(crate) door: Door,
 }
 
 /// Where a shard gets its connections from. The only thing shards share, and only on the path of an accept: glommio's own

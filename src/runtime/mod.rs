@@ -10,7 +10,9 @@
 //!
 //! `unsafe` stands in `io`, `doctor` and `cpus` only.
 
-mod address;
+mod admission;
+mod bells;
+mod blocklist;
 mod clock;
 mod connect;
 mod connection;
@@ -18,30 +20,42 @@ pub mod cpus;
 pub mod doctor;
 mod driver;
 mod error;
+mod establish;
 mod halves;
+pub mod identity_file;
 mod io;
+mod link;
 mod listener;
 mod mailbox;
 mod options;
+mod peer;
+mod reception;
 mod requests;
+mod scratch;
 mod serve;
 mod shard;
 mod shutdown;
+mod socks;
 mod tasks;
+mod transport;
 mod wakers;
 
 pub use self::{
-    address::{Address, AddressError},
+    admission::HandshakeLimits,
+    blocklist::Blocklist,
     connect::connect,
     connection::Connection,
     error::{Error, RecvError, Result, SendError},
+    establish::Credentials,
     halves::{RecvStream, SendStream},
     io::{Backend, BackendChoice},
     options::{ConnectOptions, ServeOptions},
+    peer::{Grant, Peer},
     serve::{Bound, bind, run_shards},
     shard::{Shard, block_on},
     shutdown::Shutdown,
     tasks::Work,
+    transport::{TlsAcceptor, TlsConnector, TlsError},
 };
 
 use crate::{
@@ -52,6 +66,12 @@ use crate::{
 /// What answers the peer of one connection. Called by the driver, between reading and writing: it must not
 /// block, and starts a task for whatever has to wait.
 pub trait Service: 'static {
+    /// A peer has proved who it is, or has come where no proof is asked. `None` refuses: a peer that shakes hands hears
+    /// nothing more, not even the end of the handshake.
+    fn authorise(&self, _peer: &Peer) -> Option<Grant> {
+        Some(std::rc::Rc::new(()))
+    }
+
     /// The peer asks. Answer with [`Connection::reply`] or [`Connection::reply_error`].
     fn handle_request(&self, connection: &Connection, request: InboundRequest, body: Body);
 

@@ -1,4 +1,4 @@
-use super::BackendChoice;
+use super::{BackendChoice, Blocklist, Credentials, HandshakeLimits, TlsAcceptor, TlsConnector};
 use crate::mux::{Config, ControlMode, Credit};
 use std::time::Duration;
 
@@ -11,6 +11,14 @@ pub struct ServeOptions {
     pub backend: BackendChoice,
     /// What each session is made with.
     pub session: Config,
+    /// Who we are to peers that shake hands; addresses with `~shs` need it.
+    pub credentials: Option<Credentials>,
+    /// The certificate of `wss` listeners.
+    pub tls: Option<TlsAcceptor>,
+    /// What keeps strangers from taking places.
+    pub handshake: HandshakeLimits,
+    /// Identities refused.
+    pub blocklist: Blocklist,
     /// Congestion control of TCP connections; `None` leaves the system's.
     pub congestion: Option<String>,
     /// Connections per shard (10,000). Stops a flood of connects from taking all memory; above it they are closed at once.
@@ -30,6 +38,10 @@ impl Default for ServeOptions {
             shards: None,
             backend: BackendChoice::Auto,
             session: Config::default(),
+            credentials: None,
+            tls: None,
+            handshake: HandshakeLimits::default(),
+            blocklist: Blocklist::default(),
             congestion: None,
             connections_max: 10_000,
             receive_bytes_max: 256 << 20,
@@ -46,8 +58,14 @@ pub struct ConnectOptions {
     pub session: Config,
     /// Congestion control; `None` leaves the system's.
     pub congestion: Option<String>,
-    /// How long dialling may take; `None` is 10 s.
+    /// How long dialling may take, and the handshake after it; `None` is 10 s each.
     pub timeout: Option<Duration>,
+    /// Who we are to peers that shake hands; `None` is somebody new each time.
+    pub credentials: Option<Credentials>,
+    /// The SOCKS5 proxy that `onion:` addresses are dialled through; `None` is Tor's default, `127.0.0.1:9050`.
+    pub socks5: Option<String>,
+    /// Whom `wss` addresses trust; `None` is whom the system trusts.
+    pub tls: Option<TlsConnector>,
 }
 
 impl ConnectOptions {

@@ -1,13 +1,18 @@
 use super::{
-    Address, Error, Result, ServeOptions, Service, Shard, Shutdown, cpus,
+    Error, Result, ServeOptions, Service, Shard, Shutdown,
+    admission::Rates,
+    cpus,
     doctor::{self, Needs},
     io::{Watch, sys},
-    listener::Listener,
+    listener::{Listener, Wrap},
     mailbox::Mailbox,
+    reception::Reception,
     shard::{IO_MEMORY_BYTES, PREEMPT_EVERY, RING_DEPTH, SPIN_BEFORE_PARK},
 };
+use crate::secret::{Address, Auth, Endpoint, PublicKey};
 use glommio::{CpuSet, LocalExecutorPoolBuilder, PoolPlacement};
 use std::{
+    cell::RefCell,
     future::poll_fn,
     os::{fd::OwnedFd, unix::net::UnixStream},
     rc::Rc,
@@ -20,29 +25,49 @@ use std::{
 /// Sockets that are bound and not yet served.
 pub struct Bound {
     listeners: Vec<Listener>,
-    addresses: Vec<Address>,
+    endpoints: Vec<Endpoint>,
     shutdown: Shutdown,
 }
 
-/// Binds addresses, so that connections queue from here on.
+/// Binds all alternatives of the addresses, so that connections queue from here on.
 ///
 /// # Errors
 /// [`Error::Io`] when one cannot be bound.
 pub fn bind(addresses: &[Address]) -> Result<Bound> {
     let (mut listeners, mut bound) = (Vec::new(), Vec::new());
     for address in addresses {
-        let (listener, address) = Listener::bind(address)?;
-        listeners.push(listener);
-        bound.push(address);
+        for endpoint in address.endpoints() {
+            let (listener, endpoint) = Listener::bind(endpoint)?;
+            listeners.push(listener);
+            bound.push(endpoint);
+        }
     }
-    Ok(Bound { listeners, addresses: bound, shutdown: Shutdown::default() })
+    Ok(Bound { listeners, endpoints: bound, shutdown: Shutdown::default() })
 }
 
 impl Bound {
-    /// The addresses, with the ports that were chosen.
+    /// One address per listener, with the port that was chosen, and `key` as that of those that shake hands.
     #[must_use]
-    pub fn addresses(&self) -> &[Address] {
-        &self.addresses
+    pub fn addresses(&self, key: Option<PublicKey>) -> Vec<Address> {
+        let mut endpoints = self.endpoints.clone();
+        for endpoint in &mut endpoints {
+            if let Auth::Shs { key: own, .. } = &mut endpoint.auth {
+                *own = key;
+            }
+        }
+        endpoints.into_iter().map(Address::from).collect()
+    }
+
+    /// Says what the listeners need and the options lack.
+    fn check(&self, options: &ServeOptions) -> Result<()> {
+        let mut doors = self.listeners.iter().map(Listener::door);
+        if doors.clone().any(|door| door.is_secret) && options.credentials.is_none() {
+            return Err(Error::Options("an address with ~shs needs an identity".to_owned()));
+        }
+        if doors.any(|door| door.wrap == Wrap::Wss) && options.tls.is_none() {
+            return Err(Error::Options("a wss address needs a certificate".to_owned()));
+        }
+        Ok(())
     }
 
     /// What stops the server.
@@ -53,10 +78,10 @@ impl Bound {
 }
 
 /// What every shard is told.
-struct Plan {
-    options: ServeOptions,
-    mailboxes: Arc<[Mailbox]>,
-    shutdown: Shutdown,
+pub(crate) struct Plan {
+    pub(crate) options: ServeOptions,
+    pub(crate) mailboxes: Arc<[Mailbox]>,
+    pub(crate) shutdown: Shutdown,
     /// Taken by the first shard, which accepts for all.
     listeners: Mutex<Vec<Listener>>,
     signals: Mutex<Option<UnixStream>>,
@@ -73,11 +98,13 @@ pub fn run_shards<F>(bound: Bound, options: ServeOptions, build: F) -> Result<()
 where
     F: Fn(&Shard) -> Rc<dyn Service> + Clone + Send + 'static,
 {
+    bound.check(&options)?;
     doctor::preflight(&Needs { shards: options.shards, ..Needs::default() })?;
     let cpus = cpus::plan(options.shards)?;
     let mailboxes = cpus.iter().map(|_| Mailbox::new()).collect::<Result<Arc<[_]>>>()?;
     for mailbox in mailboxes.iter() {
         bound.shutdown.add(&mailbox.bell)?;
+        options.blocklist.add(&mailbox.bell)?;
     }
     let mut caught = Signals::default();
     let signals = if options.handles_signals { Some(caught.catch()?) } else { None };
@@ -162,21 +189,25 @@ where
     let pump = shard.pump();
     let service = build(&shard);
     let mut accepting = Vec::new();
+    let rates = Rc::new(RefCell::new(Rates::new(&plan.options.handshake)));
     for listener in take(&plan.listeners) {
-        let (hub, mailboxes) = (shard.hub().clone(), Arc::clone(&plan.mailboxes));
-        let run = listener.run(hub, mailboxes, plan.shutdown.clone(), plan.options.congestion.clone());
+        let (mailboxes, congestion) = (Arc::clone(&plan.mailboxes), plan.options.congestion.clone());
+        let run =
+            listener.run(shard.clone(), Rc::clone(&rates), mailboxes, plan.shutdown.clone(), congestion);
         accepting.push(glommio::spawn_local(run));
     }
     if let Some(pipe) = take(&plan.signals) {
         let watch = shard.hub().watch(pipe.into()).map_err(Error::io("cannot wait for signals"))?;
         accepting.push(glommio::spawn_local(await_signal(watch, plan.shutdown.clone())));
     }
-    let served = serve_mailbox(&plan, &shard, &service).await;
+    let reception = Reception::new(Arc::clone(&plan), shard.clone(), service);
+    let served = serve_mailbox(&plan, &shard, &reception).await;
     for task in accepting {
         task.cancel().await;
     }
+    reception.close();
     shard.drain(plan.options.drain_max).await;
-    drop(service);
+    drop(reception);
     shard.leave(pump).await;
     served
 }
@@ -189,29 +220,24 @@ async fn await_signal(mut watch: Watch, shutdown: Shutdown) {
 }
 
 /// Starts what the mailbox brings, until shutdown.
-async fn serve_mailbox(plan: &Arc<Plan>, shard: &Shard, service: &Rc<dyn Service>) -> Result<()> {
+async fn serve_mailbox(plan: &Plan, shard: &Shard, reception: &Reception) -> Result<()> {
     let mailbox = &plan.mailboxes[shard.index()];
     let wait = Error::io("cannot wait for connections");
     let copy = mailbox.bell.try_clone().and_then(|bell: OwnedFd| shard.hub().watch(bell));
     let mut bell = copy.map_err(wait)?;
+    let mut blocked = 0;
     loop {
         poll_fn(|cx| bell.poll_readable(cx)).await.map_err(Error::io("cannot wait for connections"))?;
         // Emptied before the queue is looked at, so that what comes after rings again.
         let _ = sys::eventfd_drain(bell.fd());
         bell.clear_ready();
         while let Some(accepted) = mailbox.pop() {
-            if shard.connections() >= plan.options.connections_max || plan.shutdown.is_asked() {
-                mailbox.leave();
-                continue;
-            }
-            let own = Arc::clone(plan);
-            let index = shard.index();
-            let ended = move || own.mailboxes[index].leave();
-            if let Err(error) = shard.start(accepted, plan.options.session.clone(), Rc::clone(service), ended)
-            {
-                tracing::warn!(%error, "a connection is dropped");
-                mailbox.leave();
-            }
+            reception.receive(accepted);
+        }
+        let version = plan.options.blocklist.version();
+        if version != blocked {
+            blocked = version;
+            shard.cut(|peer| peer.key.is_some_and(|key| plan.options.blocklist.contains(&key)));
         }
         if plan.shutdown.is_asked() {
             return Ok(());

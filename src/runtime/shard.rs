@@ -1,11 +1,12 @@
 use super::{
-    BackendChoice, Connection, Error, Result, Service,
+    BackendChoice, Connection, Error, Grant, Peer, Result, Service,
     clock::Clock,
     doctor::{self, Needs},
     driver::Driver,
     io::{Backend, Hub},
-    mailbox::Accepted,
-    tasks::Census,
+    link::Link,
+    scratch::Scratch,
+    tasks::{Census, Live},
 };
 use crate::{
     flow::Pool,
@@ -14,7 +15,7 @@ use crate::{
 use futures_lite::FutureExt;
 use glommio::{LocalExecutorBuilder, Placement, timer::sleep};
 use slab::Slab;
-use std::{cell::RefCell, panic::AssertUnwindSafe, rc::Rc, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, panic::AssertUnwindSafe, rc::Rc, time::Duration};
 
 /// Bytes glommio sets aside and pins for file I/O, three times per executor; sockets use none of it.
 pub(crate) const IO_MEMORY_BYTES: usize = 64 << 10;
@@ -48,6 +49,9 @@ struct Inner {
     /// Connections whose driver has not ended.
     drivers: Census,
     handlers: Census,
+    scratch: Scratch,
+    /// What was refused, dropped or cut off, by name.
+    counts: RefCell<BTreeMap<&'static str, u64>>,
 }
 
 impl Shard {
@@ -68,6 +72,8 @@ impl Shard {
             connections: RefCell::default(),
             drivers: Census::default(),
             handlers: Census::default(),
+            scratch: Scratch::default(),
+            counts: RefCell::default(),
         }));
         CURRENT.with(|current| *current.borrow_mut() = Some(shard.clone()));
         Ok(shard)
@@ -109,6 +115,25 @@ impl Shard {
         self.0.pool.used()
     }
 
+    /// Connections refused, dropped or cut off on this shard, by the name of the reason.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.0.counts.borrow().clone()
+    }
+
+    pub(crate) fn tally(&self, name: &'static str) {
+        *self.0.counts.borrow_mut().entry(name).or_default() += 1;
+    }
+
+    pub(crate) fn scratch(&self) -> Scratch {
+        self.0.scratch.clone()
+    }
+
+    /// Counts a task that a drain waits for.
+    pub(crate) fn enter_driver(&self) -> Live {
+        self.0.drivers.enter()
+    }
+
     pub(crate) fn hub(&self) -> &Hub {
         &self.0.hub
     }
@@ -124,29 +149,39 @@ impl Shard {
     /// Starts serving a connection.
     pub(crate) fn start(
         &self,
-        accepted: Accepted,
+        link: Link,
+        (peer, grant): (Peer, Grant),
         config: Config,
         service: Rc<dyn Service>,
         ended: impl FnOnce() + 'static,
-    ) -> Result<Connection> {
-        let socket = self.0.hub.attach(accepted.fd).map_err(Error::io("cannot serve a connection"))?;
+    ) -> Connection {
         let mut session = Session::new(config, self.0.clock.now());
         session.share(self.0.pool.clone());
-        let connection = Connection::new(session, self.clone(), accepted.peer);
-        let driver = Driver::new(connection.clone(), service, socket, accepted.is_tcp);
+        let connection = Connection::new(session, self.clone(), peer, grant);
+        let driver = Driver::new(connection.clone(), service, link);
         let slot = self.0.connections.borrow_mut().insert(connection.clone());
         let live = self.0.drivers.enter();
         let (shard, held) = (self.clone(), connection.clone());
         glommio::spawn_local(async move {
             let _live = live;
             if AssertUnwindSafe(driver).catch_unwind().await.is_err() {
-                tracing::error!(peer = held.peer(), "a driver panicked: its connection is closed");
+                tracing::error!(peer = %held.peer(), "a driver panicked: its connection is closed");
             }
             shard.0.connections.borrow_mut().try_remove(slot);
             ended();
         })
         .detach();
-        Ok(connection)
+        connection
+    }
+
+    /// Cuts the connections of the peers that `is_unwanted` names.
+    pub(crate) fn cut(&self, is_unwanted: impl Fn(&Peer) -> bool) {
+        self.each(|connection| {
+            if is_unwanted(connection.peer()) {
+                self.tally("connection_blocked");
+                connection.abort();
+            }
+        });
     }
 
     /// Waits until every connection is gone: those with work at hand get `drain_max` for it, then goodbye is said for them.

@@ -1,8 +1,8 @@
-use super::{Error, Result, io::sys};
+use super::{Result, bells::Bells};
 use std::{
-    os::fd::{AsFd, OwnedFd},
+    os::fd::OwnedFd,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -15,18 +15,14 @@ pub struct Shutdown(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     is_asked: AtomicBool,
-    /// One event counter for each shard.
-    bells: Mutex<Vec<OwnedFd>>,
+    bells: Bells,
 }
 
 impl Shutdown {
     /// Asks. Harmless to repeat.
     pub fn ask(&self) {
         self.0.is_asked.store(true, Ordering::Release);
-        for bell in self.0.bells.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            // A full counter is a bell that rings already.
-            let _ = sys::eventfd_signal(bell.as_fd());
-        }
+        self.0.bells.ring();
     }
 
     /// Whether somebody has asked.
@@ -37,8 +33,6 @@ impl Shutdown {
 
     /// Adds a bell to ring.
     pub(crate) fn add(&self, bell: &OwnedFd) -> Result<()> {
-        let bell = bell.try_clone().map_err(Error::io("cannot copy an event counter"))?;
-        self.0.bells.lock().unwrap_or_else(PoisonError::into_inner).push(bell);
-        Ok(())
+        self.0.bells.add(bell)
     }
 }

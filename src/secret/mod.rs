@@ -7,6 +7,23 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
+mod boxstream;
+mod curve;
+mod error;
+mod handshake;
 mod keys;
+mod reference;
+mod secret_file;
 
-pub use self::keys::{KEY_BYTES, Keypair, NetworkKey, PublicKey};
+pub use self::{
+    address::{
+        ADDRESS_BYTES_MAX, ALTERNATIVES_MAX, Address, AddressError, Auth, Endpoint, Protocol, Seed, Transport,
+    },
+    boxstream::{Opened, Opener, SEGMENT_BYTES_MAX, Sealer},
+    error::{BoxStreamError, HandshakeError},
+    handshake::{ACCEPT_BYTES, AUTH_BYTES, HELLO_BYTES, Handshake, Message, Outcome, Progress},
+    keys::{KEY_BYTES, Keypair, NetworkKey, PublicKey},
+    reference::PublicKeyError,
+    secret_file::SecretFileError,
+};

@@ -57,6 +57,7 @@ fn config(plan: Plan, side: usize) -> Config {
         grant_rule: plan.rule,
         // Without a clock nothing is probed or refreshed: the rule has to do alone.
         overdraft: Some(window / 2),
+        keepalive: None,
         limits: Limits::default(),
     }
 }

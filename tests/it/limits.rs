@@ -4,9 +4,13 @@ use crate::{
     frames::{binary, data, end, json, raw_header},
     peer::{Peer, config},
 };
+use bytes::Bytes;
 use push_mux::{
     flow::Pool,
-    mux::{Config, Event, Halves, Outgoing, Received, SessionError, StreamKey, error_body},
+    mux::{
+        Config, Event, Halves, Outgoing, Output, Received, Session, SessionError, StreamKey, Time, error_body,
+    },
+    wire::Decoder,
 };
 use std::time::Duration;
 
@@ -269,4 +273,28 @@ fn all_streams_together_take_no_more_than_the_sessions_room_and_all_are_told() {
         }
     }
     assert_eq!(waiting, []);
+}
+
+#[test]
+fn a_silent_peer_is_asked_and_then_given_up() {
+    let mut config = config(|limits| limits.idle_max = Duration::from_secs(10));
+    config.keepalive = Some("{}");
+    let mut session = Session::new(config, Time::default());
+    let at = |secs: u64| Time::from_micros(secs * 1_000_000);
+    assert_eq!(session.next_timeout(), Some(at(4)));
+    session.handle_timeout(at(4)).expect("asked");
+    let mut output = Output::default();
+    session.poll_transmit(at(4), &mut output, 1 << 10);
+    assert_eq!(&output.take()[..], [2, 0, 0, 0, 2, 0, 0, 0, 2, b'{', b'}'], "a call");
+    assert_eq!(session.next_timeout(), Some(at(10)));
+    // The reply is nobody's business, and begins a new silence.
+    let mut decoder = Decoder::new(100);
+    decoder.push(Bytes::from_static(&[2, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xfe, b'1']));
+    let reply = decoder.next_item().expect("a frame").expect("whole");
+    session.handle_item(at(6), reply).expect("welcome");
+    assert_eq!(session.poll_event(), None);
+    assert_eq!((session.next_timeout(), session.counters().keepalives), (Some(at(10)), 1));
+    session.handle_timeout(at(10)).expect("asked again");
+    assert_eq!(session.handle_timeout(at(16)), Err(SessionError::Idle));
+    assert_eq!(session.next_timeout(), None);
 }

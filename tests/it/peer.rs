@@ -22,7 +22,8 @@ pub(crate) struct Peer {
 }
 
 pub(crate) fn config(edit: impl FnOnce(&mut Limits)) -> Config {
-    let mut limits = Limits::default();
+    // Tests of other timers want no timer but theirs.
+    let mut limits = Limits { idle_max: std::time::Duration::MAX, ..Limits::default() };
     edit(&mut limits);
     Config { limits, credit: Credit::Fixed(64 << 10), ..Config::default() }
 }
@@ -51,7 +52,7 @@ impl Peer {
 
     /// A default session whose window is `window`.
     pub(crate) fn with_window(window: u64) -> Self {
-        Self::controlled(Config { credit: Credit::Fixed(window), ..Config::default() })
+        Self::controlled(Config { credit: Credit::Fixed(window), ..config(|_| {}) })
     }
 
     /// Sends bytes; the session must live on.
@@ -175,7 +176,7 @@ impl Peer {
 }
 
 pub(crate) fn offering() -> Config {
-    Config { control: ControlMode::Offer, credit: Credit::Fixed(64 << 10), ..Config::default() }
+    Config { control: ControlMode::Offer, ..config(|_| {}) }
 }
 
 pub(crate) fn is_writable(events: &[Event], key: StreamKey) -> bool {

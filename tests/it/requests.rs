@@ -127,7 +127,7 @@ fn replies_to_a_peer_that_does_not_read_hold_its_requests_and_then_end_the_sessi
 
 #[test]
 fn requests_that_were_held_are_answered_when_the_replies_have_left() {
-    let mut peer = Peer::new(Config::default());
+    let mut peer = Peer::new(config(|_| {}));
     for id in 2..202 {
         peer.says(&ask(id, &json("{}")));
     }

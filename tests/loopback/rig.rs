@@ -55,9 +55,10 @@ impl Rig {
         options: ServeOptions,
         build: impl Fn(&Shard) -> Router + Clone + Send + 'static,
     ) -> Self {
+        let server = server.options(options);
         let address = server.addresses()[0].clone();
         let shutdown = server.shutdown();
-        let thread = thread::spawn(move || server.options(options).serve(build));
+        let thread = thread::spawn(move || server.serve(build));
         Self { address, shutdown, thread: Some(thread) }
     }
 

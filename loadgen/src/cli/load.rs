@@ -138,6 +138,10 @@ pub(crate) struct MuxOptions {
 pub(crate) enum Transport {
     /// Loopback TCP.
     Tcp,
+    /// Box-stream over loopback TCP, as Secure Scuttlebutt peers talk.
+    Shs,
+    /// The same inside WebSocket messages.
+    Ws,
     /// A Unix socket.
     Unix,
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use push_mux::mux::{Config, Credit, Limits};
 use push_mux::runtime::{ConnectOptions, cpus};
+use push_mux::secret::{self, Endpoint};
 use push_mux::{Address, Client, ClientOptions, CreditMode};
 
 use crate::cli::{CommonOptions, FeedOptions, ServerOptions, Transport};
@@ -98,7 +99,7 @@ impl Bench {
             ..Limits::default()
         };
         let server = ServerOptions {
-            address: socket.as_ref().map_or_else(any_port, |socket| Address::Unix(socket.path())),
+            address: listen_at(options.transport, socket.as_ref())?,
             shards: options.shards,
             cores: server_cores.clone(),
             streams_max: limits.streams_open_max,
@@ -157,8 +158,18 @@ fn await_address(worker: &mut Worker) -> anyhow::Result<Address> {
     }
 }
 
-fn any_port() -> Address {
-    Address::Net { host: "127.0.0.1".to_owned(), port: 0 }
+/// Where the server shall listen.
+pub(super) fn listen_at(transport: Transport, socket: Option<&Socket>) -> anyhow::Result<Address> {
+    let text = match transport {
+        Transport::Tcp => "net:127.0.0.1:0",
+        Transport::Shs => "net:127.0.0.1:0~shs",
+        Transport::Ws => "ws://127.0.0.1:0~shs",
+        Transport::Unix => {
+            let path = socket.context("a Unix socket has a path")?.path();
+            return Ok(Endpoint::from(secret::Transport::Unix(path)).into());
+        }
+    };
+    Ok(text.parse()?)
 }
 
 /// What a connection must be able to hold when nobody reads: enough for the window of every stream.
@@ -191,7 +202,7 @@ fn split(all: Vec<usize>, shards: usize) -> (Vec<usize>, Vec<usize>) {
 
 /// A place for a Unix socket, removed with what is in it.
 #[derive(Debug)]
-struct Socket(PathBuf);
+pub(super) struct Socket(PathBuf);
 
 impl Socket {
     fn new() -> anyhow::Result<Self> {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use push_mux::Address;
+use push_mux::secret::Transport;
 use push_mux::wire::{BodyKind, HEADER_BYTES, Header, Headline};
 
 use super::bench::{Bench, Lost};
@@ -83,17 +84,20 @@ pub(crate) fn run(bench: &Bench, plan: Plan, work: Work) -> anyhow::Result<Ran> 
 }
 
 fn dial(address: &Address) -> anyhow::Result<Box<dyn Socket>> {
-    Ok(match address {
-        Address::Unix(path) => {
+    let endpoint = address.endpoints().first().context("the address is empty")?;
+    ensure!(endpoint.key().is_none(), "the light generator shakes no hands: use --transport tcp or unix");
+    Ok(match &endpoint.transport {
+        Transport::Unix(path) => {
             let socket = UnixStream::connect(path)?;
             socket.set_read_timeout(Some(PATIENCE))?;
             Box::new(socket)
         }
-        Address::Net { host, port } => {
+        Transport::Net { host, port } => {
             let socket = TcpStream::connect((host.as_str(), *port))?;
             socket.set_read_timeout(Some(PATIENCE))?;
             Box::new(socket)
         }
+        _ => bail!("the light generator uses tcp or unix"),
     })
 }
 

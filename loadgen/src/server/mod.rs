@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use push_mux::mux::{Config, Limits};
-use push_mux::runtime::ServeOptions;
+use push_mux::runtime::{Credentials, HandshakeLimits, ServeOptions};
 use push_mux::{Router, Server};
 use serde::{Deserialize, Serialize};
 
@@ -36,13 +36,13 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     }
     let history = if options.feeds { History::new(options.feed.load()?) } else { History::default() };
     let history = Arc::new(history);
-    let server = Server::bind_all(std::slice::from_ref(&options.address))?;
+    let server = Server::bind_all(std::slice::from_ref(&options.address))?.options(serve_options(options)?);
     let address = server.addresses().first().context("the server listens nowhere")?.to_string();
     println!("{}", serde_json::to_string(&Listening { address })?);
     std::io::stdout().flush()?;
     let fault = Fault::new(options.fault);
     let build = move |_shard: &push_mux::Shard| router(&history, &fault);
-    Ok(server.options(serve_options(options)).serve(build)?)
+    Ok(server.serve(build)?)
 }
 
 fn router(history: &Arc<History>, fault: &Fault) -> Router {
@@ -55,14 +55,14 @@ fn router(history: &Arc<History>, fault: &Fault) -> Router {
     methods::register(router, fault)
 }
 
-fn serve_options(options: &ServerOptions) -> ServeOptions {
+fn serve_options(options: &ServerOptions) -> anyhow::Result<ServeOptions> {
     let limits = Limits {
         streams_open_max: options.streams_max,
         requests_in_max: options.streams_max,
         receive_bytes_max: options.receive_max,
         ..Limits::default()
     };
-    ServeOptions {
+    Ok(ServeOptions {
         shards: (options.shards > 0).then_some(options.shards),
         session: Config {
             credit: options.credit,
@@ -72,6 +72,10 @@ fn serve_options(options: &ServerOptions) -> ServeOptions {
         },
         congestion: options.congestion.clone(),
         receive_bytes_max: options.receive_shard_max,
+        // Asked for by those that shake hands, and drawn anew for each server: clients learn it from the address.
+        credentials: Some(Credentials::anonymous()?),
+        // All load comes from one address.
+        handshake: HandshakeLimits { rate_per_source_max: 0, ..HandshakeLimits::default() },
         ..ServeOptions::default()
-    }
+    })
 }

@@ -1,6 +1,9 @@
 //! A client for any muxrpc peer.
 
-use crate::options::SessionArgs;
+use crate::{
+    options::SessionArgs,
+    transport::{DialArgs, IdentityArgs, shakes_hands},
+};
 use clap::Args;
 use push_mux::{
     Address, Body, BodyKind, CallError, Client, ClientOptions, RecvStream, SendStream, block_on,
@@ -11,7 +14,7 @@ use std::io::{BufRead, Read, Write};
 
 #[derive(Args)]
 pub(crate) struct CallArgs {
-    /// Whom to call: net:HOST:PORT, HOST:PORT or unix:/PATH.
+    /// Whom to call: net:HOST:PORT~shs:KEY, the same with ws:// or wss://, onion:HOST:PORT~shs:KEY, unix:/PATH, HOST:PORT.
     address: Address,
     /// The method's dotted name.
     method: String,
@@ -26,6 +29,10 @@ pub(crate) struct CallArgs {
     /// Shards to run; a client uses one.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1))]
     shards: Option<u16>,
+    #[command(flatten)]
+    identity: IdentityArgs,
+    #[command(flatten)]
+    dial: DialArgs,
     #[command(flatten)]
     session: SessionArgs,
 }
@@ -44,9 +51,13 @@ pub(crate) fn run(args: &CallArgs) -> Result<(), String> {
 }
 
 async fn call(args: &CallArgs, values: &[Value]) -> Result<(), CallError> {
+    let credentials = shakes_hands(&args.address).then(|| args.identity.of_client()).transpose();
     let connect = ConnectOptions {
         session: args.session.config(),
         congestion: args.session.congestion.clone(),
+        credentials: credentials.map_err(CallError::new)?,
+        socks5: args.dial.socks5.clone(),
+        tls: args.dial.connector().map_err(CallError::new)?,
         ..ConnectOptions::default()
     };
     let options = ClientOptions { connect, mode: args.session.credit_mode, ..ClientOptions::default() };

@@ -1,6 +1,9 @@
 //! One method of each kind, with a fixed manifest: to muxrpc what httpbin is to HTTP.
 
-use crate::options::SessionArgs;
+use crate::{
+    options::SessionArgs,
+    transport::{IdentityArgs, TlsArgs, shakes_hands},
+};
 use bytes::{BufMut, Bytes, BytesMut};
 use clap::Args;
 use push_mux::{
@@ -14,7 +17,8 @@ use std::{cell::Cell, io::Write, time::Duration};
 
 #[derive(Args)]
 pub(crate) struct DemoArgs {
-    /// Where to listen: net:HOST:PORT, HOST:PORT or unix:/PATH. May be given more than once.
+    /// Where to listen: net:HOST:PORT~shs, ws://HOST:PORT~shs, wss://HOST:PORT~shs or unix:/PATH; without ~shs anybody may
+    /// listen in. May be given more than once.
     #[arg(long, required = true, value_name = "ADDRESS")]
     listen: Vec<Address>,
     /// Shards to run; one per CPU if not said.
@@ -24,24 +28,32 @@ pub(crate) struct DemoArgs {
     #[arg(long, default_value = "auto", value_name = "BACKEND")]
     backend: BackendChoice,
     #[command(flatten)]
+    identity: IdentityArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
     session: SessionArgs,
 }
 
 pub(crate) fn run(args: &DemoArgs) -> Result<(), String> {
+    let credentials = args.listen.iter().any(shakes_hands).then(|| args.identity.of_server()).transpose()?;
     let server = Server::bind_all(&args.listen).map_err(|error| error.to_string())?;
-    for address in server.addresses() {
-        println!("listening on {address}");
-    }
-    // Whoever started us waits for that line.
-    std::io::stdout().flush().map_err(|error| error.to_string())?;
     let options = ServeOptions {
         shards: args.shards,
         backend: args.backend,
         session: args.session.config(),
         congestion: args.session.congestion.clone(),
+        credentials,
+        tls: args.tls.acceptor()?,
         ..ServeOptions::default()
     };
-    server.options(options).serve(|_shard| router()).map_err(|error| error.to_string())
+    let server = server.options(options);
+    for address in server.addresses() {
+        println!("listening on {address}");
+    }
+    // Whoever started us waits for that line.
+    std::io::stdout().flush().map_err(|error| error.to_string())?;
+    server.serve(|_shard| router()).map_err(|error| error.to_string())
 }
 
 fn router() -> Router {

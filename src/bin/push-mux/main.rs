@@ -1,10 +1,12 @@
-//! The `push-mux` command: a demo server, a client for any muxrpc peer, and a check of the machine.
+//! The `push-mux` command: a demo server, a client for any muxrpc peer, our identity, and a check of the machine.
 
 #![forbid(unsafe_code)]
 
 mod call;
 mod demo;
+mod keys;
 mod options;
+mod transport;
 
 use clap::{Parser, Subcommand};
 use push_mux::runtime::doctor::{Needs, examine};
@@ -23,6 +25,10 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Call a method of a peer.
     Call(call::CallArgs),
+    /// Make an identity and print its id; refuses where one is.
+    Keygen(keys::KeygenArgs),
+    /// Print the id of our identity.
+    Whoami(keys::WhoamiArgs),
     /// Say what this machine lacks to run a server, and the remedy.
     Doctor(DoctorArgs),
 }
@@ -46,6 +52,8 @@ fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Call(args) => call::run(&args),
+        Command::Keygen(args) => keys::keygen(&args),
+        Command::Whoami(args) => keys::whoami(&args),
         Command::Doctor(args) => return doctor(&args),
     };
     match ended {

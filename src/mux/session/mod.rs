@@ -122,6 +122,10 @@ pub struct Session {
     paused: Option<timers::Pause>,
     probe_at: Option<Time>,
     refresh_at: Option<Time>,
+    /// When the peer last completed a frame.
+    heard_at: Time,
+    /// The keepalive that waits for its reply.
+    keepalive: Option<i32>,
     counters: Counters,
 }
 
@@ -171,6 +175,8 @@ impl Session {
             paused: None,
             probe_at: None,
             refresh_at: None,
+            heard_at: now,
+            keepalive: None,
             counters: Counters::default(),
             config,
         };

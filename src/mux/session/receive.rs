@@ -18,6 +18,7 @@ impl Session {
     /// [`SessionError`] when the session is over, for whatever reason; goodbye is one of them.
     pub fn handle_item(&mut self, now: Time, item: Item) -> Result<(), SessionError> {
         self.now = now;
+        self.heard_at = now;
         if let Phase::Dead(error) = &self.phase {
             return Err(error.clone());
         }

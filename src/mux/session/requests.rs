@@ -45,6 +45,10 @@ impl Session {
 
     pub(super) fn handle_reply(&mut self, id: i32, is_error: bool, body: Body) {
         self.requests_out.remove(&id);
+        if self.keepalive == Some(id) {
+            self.keepalive = None;
+            return;
+        }
         let reply = if is_error { Err(body) } else { Ok(body) };
         self.events.push_back(Event::Reply(id, reply));
         self.unblock_requests();

@@ -1,12 +1,14 @@
 //! Everything that happens because time passes.
 
+use super::Phase;
 use super::Session;
 use crate::mux::{
-    Event, SessionError, StreamKey, Time,
+    Event, Outgoing, SessionError, StreamKey, Time,
     control::Theirs,
     error_body,
     stream::{RecvState, Stream},
 };
+use crate::wire::BodyKind;
 use std::time::Duration;
 
 /// Waits before each repeat of a stream's last grant; the last one goes on for ever.
@@ -50,7 +52,7 @@ impl Session {
     pub fn next_timeout(&self) -> Option<Time> {
         let pause = self.paused.map(|pause| pause.deadline);
         let stuck = self.stuck.map(|stuck| stuck.deadline);
-        [pause, stuck, self.probe_at, self.refresh_at].into_iter().flatten().min()
+        [pause, stuck, self.probe_at, self.refresh_at, self.idle_deadline()].into_iter().flatten().min()
     }
 
     /// Does what is due. Harmless to call early.
@@ -68,10 +70,47 @@ impl Session {
         if self.stuck.is_some_and(|stuck| stuck.deadline <= now) {
             self.watch_stuck()?;
         }
+        if self.idle_deadline().is_some_and(|at| at <= now) {
+            self.watch_idle()?;
+        }
         if let Some(pause) = self.paused
             && pause.deadline <= now
         {
             return self.watch(pause);
+        }
+        Ok(())
+    }
+
+    /// When a silent peer is asked for a sign of life, or given up if it has been asked.
+    fn idle_deadline(&self) -> Option<Time> {
+        let idle_max = self.config.limits.idle_max;
+        if idle_max == Duration::MAX || matches!(self.phase, Phase::Dead(_)) {
+            return None;
+        }
+        let asks = self.config.keepalive.is_some() && self.keepalive.is_none();
+        Some(self.heard_at + if asks { idle_max * 2 / 5 } else { idle_max })
+    }
+
+    fn watch_idle(&mut self) -> Result<(), SessionError> {
+        if self.now.since(self.heard_at) >= self.config.limits.idle_max {
+            // A peer that we do not read from cannot be heard: the watchdog of the pause decides.
+            if self.paused.is_some() {
+                self.heard_at = self.now;
+                return Ok(());
+            }
+            return Err(self.die(SessionError::Idle));
+        }
+        if let Some(body) = self.config.keepalive
+            && self.keepalive.is_none()
+        {
+            // A session that takes no more calls of its own just waits for the end.
+            self.keepalive =
+                self.request(&Outgoing::borrowed(BodyKind::Json, body.as_bytes())).ok().flatten();
+            if self.keepalive.is_some() {
+                self.counters.keepalives += 1;
+            } else {
+                self.keepalive = Some(0);
+            }
         }
         Ok(())
     }

@@ -109,7 +109,7 @@ pub(super) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Whether `fd` is an internet socket rather than a Unix one.
-pub(super) fn is_inet(fd: BorrowedFd<'_>) -> bool {
+pub(crate) fn is_inet(fd: BorrowedFd<'_>) -> bool {
     let domain = socket_option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN);
     matches!(domain, Ok(libc::AF_INET | libc::AF_INET6))
 }
@@ -151,6 +151,24 @@ pub(crate) fn set_congestion(fd: BorrowedFd<'_>, name: &str) -> io::Result<()> {
         )
     })
     .map(drop)
+}
+
+/// Whether the other end of a Unix socket is a process of our user, or of root.
+pub(crate) fn is_peer_owner(fd: BorrowedFd<'_>) -> bool {
+    let mut cred = libc::ucred { pid: 0, uid: libc::uid_t::MAX, gid: 0 };
+    let mut size = mem::size_of_val(&cred) as libc::socklen_t;
+    // SAFETY: `cred` and `size` live across the call, and `size` is the size of `cred`.
+    let asked = check(unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut cred).cast(),
+            &raw mut size,
+        )
+    });
+    // SAFETY: geteuid takes nothing and cannot fail.
+    asked.is_ok() && (cred.uid == 0 || cred.uid == unsafe { libc::geteuid() })
 }
 
 /// The round-trip time that TCP has measured on this connection, if it has measured one.

@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, anyhow, ensure};
 use bytes::BytesMut;
 use push_mux::mux::{GATHER_BYTES_MIN, Limits};
+use push_mux::secret::Transport;
 use push_mux::{
     Address, Call, CallError, Client, ClientOptions, RecvStream, Router, SendStream, Server, block_on,
 };
@@ -41,10 +42,12 @@ impl Peer for PushMux {
 
     fn serve(&self, _work: &Work) -> anyhow::Result<()> {
         let server = Server::bind("net:127.0.0.1:0")?.shards(1).limits(limits());
-        let Some(Address::Net { port, .. }) = server.addresses().first().cloned() else {
+        let addresses = server.addresses();
+        let endpoint = addresses.first().and_then(|address| address.endpoints().first());
+        let Some(Transport::Net { port, .. }) = endpoint.map(|endpoint| &endpoint.transport) else {
             return Err(anyhow!("the server is not bound"));
         };
-        Ready::announce(port);
+        Ready::announce(*port);
         server.serve(|_shard| Router::new().on_source("count", count).on_async("same", same))?;
         Ok(())
     }

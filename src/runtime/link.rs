@@ -1,0 +1,292 @@
+use super::{
+    io::Socket,
+    scratch::Scratch,
+    transport::{Incoming, Stage},
+};
+use crate::secret::{Opened, Opener, Sealer};
+use bytes::{Bytes, BytesMut};
+use std::{
+    io::{self, IoSlice},
+    os::fd::BorrowedFd,
+    task::{Context, Poll, ready},
+};
+
+/// A box-stream in both directions.
+pub(crate) struct Boxes {
+    pub(crate) sealer: Sealer,
+    pub(crate) opener: Opener,
+}
+
+/// Bytes that stopped making sense; the name is what counters call it.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct LinkError {
+    pub(crate) name: &'static str,
+    text: String,
+}
+
+/// The bytes ended without the box-stream's goodbye.
+const TRUNCATED: &str = "box_stream_truncated";
+
+/// A socket and the layers above it: TLS and WebSocket as the listener has them, then box-stream. What goes in and comes out
+/// are the session's own bytes.
+pub(crate) struct Link {
+    socket: Socket,
+    /// From the socket up.
+    stages: Vec<Box<dyn Stage>>,
+    boxes: Option<Box<Boxes>>,
+    scratch: Scratch,
+    /// Wrapped bytes on their way to the socket.
+    out: BytesMut,
+    /// How much of them has left.
+    sent: usize,
+    /// What arrived ahead of the layer that reads it.
+    early: Bytes,
+    /// The peer said goodbye in a layer of the link, or its bytes ended.
+    is_ended: bool,
+    is_closed: bool,
+}
+
+impl Link {
+    /// A link without box-stream; the stages' own handshakes begin as it is polled.
+    pub(crate) fn new(socket: Socket, scratch: Scratch, stages: Vec<Box<dyn Stage>>) -> io::Result<Self> {
+        let mut link = Self {
+            socket,
+            stages: Vec::new(),
+            boxes: None,
+            scratch,
+            out: BytesMut::new(),
+            sent: 0,
+            early: Bytes::new(),
+            is_ended: false,
+            is_closed: false,
+        };
+        for mut stage in stages {
+            let mut first = BytesMut::new();
+            stage.start(&mut first);
+            link.wrap(&[IoSlice::new(&first)])?;
+            link.stages.push(stage);
+        }
+        Ok(link)
+    }
+
+    /// Adds the box-stream; `early` is what of it has been received already.
+    pub(crate) fn secure(&mut self, boxes: Boxes, early: Bytes) {
+        self.boxes = Some(Box::new(boxes));
+        self.early = early;
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.fd()
+    }
+
+    /// Waits until the stages' own handshakes are over.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.poll_flush(cx))?;
+            if self.stages.iter().all(|stage| stage.is_ready()) {
+                return Poll::Ready(Ok(()));
+            }
+            let chunk = ready!(self.socket.poll_recv(cx))?;
+            if chunk.is_empty() || self.is_ended {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            let payload = self.unwrap_stages(chunk)?;
+            if !payload.is_empty() {
+                self.early = [&self.early[..], &payload].concat().into();
+            }
+        }
+    }
+
+    /// The next piece of the stream; empty at its end, then and ever after.
+    #[inline]
+    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        if self.boxes.is_none() && self.stages.is_empty() {
+            return self.socket.poll_recv(cx);
+        }
+        self.poll_unwrap(cx)
+    }
+
+    fn poll_unwrap(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        while !self.is_ended {
+            let chunk = if self.early.is_empty() {
+                let chunk = ready!(self.socket.poll_recv(cx))?;
+                if chunk.is_empty() {
+                    self.is_ended = true;
+                    // Whatever the session makes of it: this is where an attacker cuts.
+                    return Poll::Ready(if self.boxes.is_some() { Err(truncated()) } else { Ok(chunk) });
+                }
+                self.unwrap_stages(chunk)?
+            } else {
+                std::mem::take(&mut self.early)
+            };
+            let plain = if chunk.is_empty() { chunk } else { self.open(chunk)? };
+            if !self.out.is_empty() {
+                // Answers of the layers themselves, such as pongs. What cannot leave now leaves with the next write.
+                let _ = self.poll_flush(cx)?;
+            }
+            if !plain.is_empty() {
+                return Poll::Ready(Ok(plain));
+            }
+        }
+        Poll::Ready(Ok(Bytes::new()))
+    }
+
+    fn unwrap_stages(&mut self, mut chunk: Bytes) -> io::Result<Bytes> {
+        for at in 0..self.stages.len() {
+            let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
+            let received = self.stages[at].receive(chunk, &mut up, &mut down);
+            if !down.is_empty() {
+                self.wrap_below(at, down)?;
+            }
+            match received {
+                Ok(Incoming::Open) => {}
+                Ok(Incoming::Closed) => self.is_ended = true,
+                Err(error) => return Err(failure(error.name(), &error)),
+            }
+            chunk = up.freeze();
+            if chunk.is_empty() {
+                break;
+            }
+        }
+        Ok(chunk)
+    }
+
+    fn open(&mut self, chunk: Bytes) -> io::Result<Bytes> {
+        let Some(boxes) = &mut self.boxes else { return Ok(chunk) };
+        let (opened, plain) = self.scratch.with_block(chunk.len(), |block| {
+            let opened = boxes.opener.open(&chunk, block);
+            (opened, block.split().freeze())
+        });
+        match opened {
+            Ok(Opened::More) => {}
+            Ok(Opened::Goodbye) => self.is_ended = true,
+            // What was opened before stays delivered: the error comes with the next call.
+            Err(_) if !plain.is_empty() => self.early = Bytes::from_static(b"\0"),
+            Err(error) => return Err(failure(error.name(), &error)),
+        }
+        Ok(plain)
+    }
+
+    /// Wraps bytes for the socket.
+    fn wrap(&mut self, slices: &[IoSlice<'_>]) -> io::Result<()> {
+        if self.out.capacity() == 0 {
+            self.out = self.scratch.take();
+        }
+        let Some(boxes) = &mut self.boxes else { return self.wrap_stages(slices) };
+        if self.stages.is_empty() {
+            boxes.sealer.seal(slices, &mut self.out);
+            return Ok(());
+        }
+        let mut sealed = self.scratch.take();
+        boxes.sealer.seal(slices, &mut sealed);
+        let wrapped = self.wrap_stages(&[IoSlice::new(&sealed)]);
+        self.scratch.give(sealed);
+        wrapped
+    }
+
+    fn wrap_stages(&mut self, slices: &[IoSlice<'_>]) -> io::Result<()> {
+        let count = self.stages.len();
+        let Some(top) = self.stages.last_mut() else {
+            slices.iter().for_each(|slice| self.out.extend_from_slice(slice));
+            return Ok(());
+        };
+        let mut down = BytesMut::new();
+        top.send(slices, &mut down).map_err(|error| failure(error.name(), &error))?;
+        self.wrap_below(count - 1, down)
+    }
+
+    /// Hands bytes from the stage `at` to those below it.
+    fn wrap_below(&mut self, at: usize, mut bytes: BytesMut) -> io::Result<()> {
+        for stage in self.stages[..at].iter_mut().rev() {
+            let mut down = BytesMut::new();
+            let sent = stage.send(&[IoSlice::new(&bytes)], &mut down);
+            sent.map_err(|error| failure(error.name(), &error))?;
+            bytes = down;
+        }
+        self.out.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    /// Takes bytes to send and says how many it took: once wrapped, they are on their way.
+    #[inline]
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.boxes.is_none() && self.stages.is_empty() {
+            return self.socket.poll_send(cx, slices);
+        }
+        ready!(self.poll_flush(cx))?;
+        self.wrap(slices)?;
+        if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
+    }
+
+    /// Whether all that was taken has left.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    /// Gives the socket what it takes of what was wrapped.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.out.len() {
+            self.sent += ready!(self.socket.poll_send(cx, &[IoSlice::new(&self.out[self.sent..])]))?;
+        }
+        self.sent = 0;
+        if self.out.capacity() > 0 {
+            self.scratch.give(std::mem::take(&mut self.out));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Says goodbye in each layer, once, and flushes.
+    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !std::mem::replace(&mut self.is_closed, true) {
+            let mut bytes = BytesMut::new();
+            if let Some(boxes) = &mut self.boxes {
+                boxes.sealer.seal_goodbye(&mut bytes);
+                self.wrap_stages(&[IoSlice::new(&bytes)])?;
+            }
+            for at in (0..self.stages.len()).rev() {
+                let mut down = BytesMut::new();
+                self.stages[at].close(&mut down);
+                self.wrap_below(at, down)?;
+            }
+        }
+        self.poll_flush(cx)
+    }
+
+    /// Whether a layer waits for the rest of something: the peer owes bytes.
+    pub(crate) fn has_partial(&self) -> bool {
+        self.boxes.as_ref().is_some_and(|boxes| boxes.opener.has_partial())
+    }
+
+    /// Forgets what could not be written: nothing more leaves, not even goodbye.
+    pub(crate) fn give_up(&mut self) {
+        self.is_closed = true;
+        self.sent = 0;
+        self.out = BytesMut::new();
+    }
+
+    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+        self.socket.shutdown_write()
+    }
+}
+
+fn failure(name: &'static str, error: &dyn std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, LinkError { name, text: error.to_string() })
+}
+
+fn truncated() -> io::Error {
+    let text = "the connection ended without the box-stream's goodbye".to_owned();
+    io::Error::new(io::ErrorKind::UnexpectedEof, LinkError { name: TRUNCATED, text })
+}
+
+/// What counters call an error of a link; `None` when it is the socket's.
+pub(crate) fn name_of(error: &io::Error) -> Option<&'static str> {
+    error.get_ref()?.downcast_ref::<LinkError>().map(|error| error.name)
+}

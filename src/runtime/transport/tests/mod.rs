@@ -1,0 +1,6 @@
+mod engine;
+mod rig;
+mod stacks;
+mod tls;
+mod upgrade;
+mod ws;

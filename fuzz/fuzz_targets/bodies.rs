@@ -3,6 +3,8 @@
 
 #[path = "../../tests/it/fuzz_bodies.rs"]
 pub(crate) mod fuzz_bodies;
+#[path = "../../tests/it/fuzz_secret.rs"]
+pub(crate) mod fuzz_secret;
 #[path = "../../tests/it/ops.rs"]
 mod ops;
 #[path = "../../tests/it/pair.rs"]

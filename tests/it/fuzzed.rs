@@ -1,6 +1,6 @@
 //! The fuzz bodies, as ordinary tests: shrunk when they fail, and a longer run from a printed seed.
 
-use crate::fuzz_bodies;
+use crate::{fuzz_bodies, fuzz_secret};
 use proptest::prelude::*;
 
 /// Bytes from a seed (splitmix64).
@@ -80,6 +80,22 @@ fn seeded_operations_on_two_sessions() {
     for mut random in seeds(150) {
         let count = random.below(1500);
         fuzz_bodies::session_ops(&random.bytes(count));
+    }
+}
+
+#[test]
+fn seeded_bytes_into_handshakes() {
+    for mut random in seeds(60) {
+        let count = random.below(260);
+        fuzz_secret::handshake_bytes(&random.bytes(count));
+    }
+}
+
+#[test]
+fn seeded_box_streams() {
+    for mut random in seeds(150) {
+        let count = random.below(20_000);
+        fuzz_secret::boxstream_bytes(&random.bytes(count));
     }
 }
 

@@ -41,6 +41,7 @@ mod fairness;
 mod flow;
 mod frames;
 mod fuzz_bodies;
+mod fuzz_secret;
 mod fuzzed;
 mod limits;
 mod mutual;

@@ -11,6 +11,13 @@ use std::{
     process::{Command, Output},
 };
 
+/// Examples that the suites run, and the variables that tell where they are.
+const EXAMPLES: [(&str, &str); 3] = [
+    ("PUSH_MUX_SHS_CLIENT", "shs_client"),
+    ("PUSH_MUX_SHS_SERVER", "shs_server"),
+    ("PUSH_MUX_SHS_VECTORS", "shs_vectors"),
+];
+
 #[test]
 fn javascript_peers_and_this_implementation_understand_each_other() {
     let (Some(node), Some(npm)) = (program("node"), program("npm")) else {
@@ -30,11 +37,25 @@ fn javascript_peers_and_this_implementation_understand_each_other() {
         .args(["--test", "--test-reporter=spec", "interop.test.mjs"])
         .current_dir(&folder)
         .env("PUSH_MUX_BIN", env!("CARGO_BIN_EXE_push-mux"))
+        .envs(EXAMPLES.map(|(variable, name)| (variable, example(name))))
         // Cargo may itself run under a Node test runner, whose marks would turn off the output of this one.
         .env_remove("NODE_TEST_CONTEXT")
         .output()
         .expect("node starts");
     assert!(output.status.success(), "{}", both(&output));
+}
+
+/// The program of an example of this profile: `examples` is beside `deps`, where cargo puts the executable of a test.
+fn example(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("a test has an executable");
+    let profile = test.ancestors().nth(2).expect("the executable of a test is within the target directory");
+    let path = profile.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION);
+    assert!(
+        path.is_file(),
+        "{} is missing: `cargo test --test peers` alone builds no examples, so run `cargo build --examples` before it",
+        path.display()
+    );
+    path
 }
 
 /// Looks a program up on the path and checks that it runs at all.

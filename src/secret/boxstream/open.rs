@@ -24,7 +24,7 @@ pub struct Opener {
     state: State,
     /// The beginning of a header box or body whose end has not arrived, still sealed: at most 4095 bytes, and no room
     /// of its own while segments and chunks end together.
-    partial: Vec<u8>,
+    pub(super) partial: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -8,8 +8,8 @@ import { pullSocket } from './pull-socket.mjs'
 // muxrpc queues whatever a source gives it in one turn, so sources give up their turn this often.
 const TURN = 64
 
-/** The demo's methods for one connection. */
-function demoApi (wire, log) {
+/** The demo's methods for one connection; `wire.ready(cb)` calls back in a later turn. */
+export function demoApi (wire, log) {
   let collected = { messages: 0, bytes: 0 }
   return {
     hello: (name, cb) => cb(null, `hello, ${name}!`),

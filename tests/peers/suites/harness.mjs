@@ -1,7 +1,9 @@
 // Starts the binary under test and JavaScript servers, and keeps a hang from lasting for ever.
 import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 const BIN = process.env.PUSH_MUX_BIN
 if (!BIN) throw new Error('PUSH_MUX_BIN must hold the path of the push-mux binary')
@@ -38,33 +40,42 @@ function start (file, args, stdin = 'ignore') {
   return child
 }
 
-/** The first line of a child's output that yields a port. */
-function port (child, find) {
+/** What `find` sees in a child's output, as soon as that is not undefined. */
+function ready (child, find) {
   return within(new Promise((resolve, reject) => {
     let text = ''
     child.stdout.on('data', (chunk) => {
       text += chunk
       const found = find(text)
-      if (found) resolve(Number(found[1]))
+      if (found !== undefined) resolve(found)
     })
     child.done.then(
       ({ code, signal }) => reject(new Error(`it ended (${code ?? signal}) before it was ready: ${child.errors}`)), reject)
   }), 'the server to be ready')
 }
 
-function settings ({ credit, mode, shards }) {
+function settings ({ secret, networkKey, credit, mode, shards }) {
   return [
+    ...secret === undefined ? [] : ['--secret', secret],
+    ...networkKey === undefined ? [] : ['--network-key', networkKey],
     ...credit === undefined ? [] : ['--credit', String(credit)],
     ...mode === undefined ? [] : ['--credit-mode', mode],
     ...shards === undefined ? [] : ['--shards', String(shards)]
   ]
 }
 
-/** Runs `push-mux demo` on a free port. */
-export async function startDemo (options = {}) {
-  const child = start(BIN, ['demo', '--listen', 'net:127.0.0.1:0', ...settings({ shards: 1, ...options })])
+/** Runs `push-mux demo`, on a free port if not told where to listen. `addresses` are those it prints, in the same order. */
+export async function startDemo ({ listen = ['net:127.0.0.1:0'], ...options } = {}) {
+  const child = start(BIN, [
+    'demo', ...listen.flatMap((address) => ['--listen', address]), ...settings({ shards: 1, ...options })
+  ])
+  const addresses = await ready(child, (text) => {
+    const found = [...text.matchAll(/^listening on (\S+)\n/gm)].map(([, address]) => address)
+    return found.length === listen.length ? found : undefined
+  })
   return {
-    port: await port(child, (text) => /^listening on net:.*:(\d+)$/m.exec(text)),
+    addresses,
+    port: portOf(addresses[0]),
     pid: child.pid,
     get running () { return child.exitCode === null && child.signalCode === null },
     get errors () { return child.errors },
@@ -76,6 +87,9 @@ export async function startDemo (options = {}) {
     }
   }
 }
+
+/** The port of an address of TCP or WebSocket; NaN of any other. */
+export const portOf = (address) => Number(/:(\d+)(?:~|$)/.exec(address)?.[1])
 
 /** Starts `push-mux call` without waiting for it. */
 export function startCall (address, method, args = [], { raw, input, ...options } = {}) {
@@ -93,11 +107,26 @@ export function startCall (address, method, args = [], { raw, input, ...options 
 }
 
 /** Runs `push-mux call` to its end. */
-export async function call (address, method, args, options) {
-  const child = startCall(address, method, args, options)
+export const call = (address, method, args, options) =>
+  output(startCall(address, method, args, options), `push-mux call ${method}`)
+
+/** A folder that is removed when this process ends. */
+export function scratch () {
+  const folder = mkdtempSync(join(tmpdir(), 'push-mux-peers-'))
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Runs any command of the binary to its end. */
+export const run = (...args) => output(start(BIN, args), `push-mux ${args.join(' ')}`)
+
+/** Runs any other program to its end; the deadline is for programs that run many others. */
+export const runProgram = (file, args) => output(start(file, args), `${file} ${args.join(' ')}`, 120_000)
+
+async function output (child, what, limit) {
   const chunks = []
   child.stdout.on('data', (chunk) => chunks.push(chunk))
-  const { code } = await within(child.done, `push-mux call ${method}`)
+  const { code } = await within(child.done, what, limit)
   const bytes = Buffer.concat(chunks)
   return {
     code,
@@ -107,9 +136,13 @@ export async function call (address, method, args, options) {
   }
 }
 
+/** Starts one of this folder's scripts. */
+export const spawnScript = (name, args) =>
+  start(process.execPath, [new URL(`../${name}`, import.meta.url).pathname, ...args.map(String)])
+
 /** Runs one of this folder's scripts to its end and returns the lines it printed. */
 export async function runScript (name, args) {
-  const child = start(process.execPath, [new URL(`../${name}`, import.meta.url).pathname, ...args.map(String)])
+  const child = spawnScript(name, args)
   let text = ''
   child.stdout.on('data', (chunk) => { text += chunk })
   const { code } = await within(child.done, name, 90_000)
@@ -117,11 +150,16 @@ export async function runScript (name, args) {
   return text.split('\n').filter(Boolean).map((line) => JSON.parse(line))
 }
 
-/** Starts one of this folder's server scripts. */
+/** Starts one of this folder's server scripts and waits until it listens. */
 export async function startScript (name, args = []) {
-  const child = start(process.execPath, [new URL(`../${name}`, import.meta.url).pathname, ...args.map(String)])
+  const child = spawnScript(name, args)
+  const { port, addresses } = await ready(child, (text) => {
+    const line = /^.*"event":"listening".*(?=\n)/m.exec(text)
+    return line ? JSON.parse(line[0]) : undefined
+  })
   return {
-    port: await port(child, (text) => /"port":(\d+)/.exec(text)),
+    port,
+    addresses,
     async stop () {
       child.kill('SIGKILL')
       await child.done
@@ -132,6 +170,17 @@ export async function startScript (name, args = []) {
 /** Resident memory of a process in MiB. */
 export function residentMib (pid) {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024
+}
+
+/** The number of files and sockets that a process holds. */
+export const openFiles = (pid) => readdirSync(`/proc/${pid}/fd`).length
+
+/** Waits until `test()` holds. */
+export async function until (test, what) {
+  for (let waited = 0; !await test(); waited += 20) {
+    if (waited > 30_000 * PATIENCE) throw new Error(`never came: ${what}`)
+    await sleep(20)
+  }
 }
 
 /** Waits until `measure()` has stood still for ten samples. */

@@ -159,6 +159,9 @@ impl Driver {
                 return Flow::HasMore;
             }
         }
+        if bytes == 0 {
+            self.link.settle();
+        }
         if bytes > 0 && self.is_tcp && (self.decoder.has_partial() || self.link.has_partial()) {
             // JavaScript writes a header and its body apart, and Nagle holds the body until the header is acknowledged:
             // say so now rather than after the delayed-acknowledgement timer's 40 ms.

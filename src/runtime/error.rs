@@ -34,7 +34,7 @@ pub enum Error {
     #[error("there is no runtime here: connect from a handler, or inside `push_mux::block_on`")]
     NoRuntime,
     /// The handshake with the peer failed.
-    #[error("cannot connect to {address}: {reason}")]
+    #[error("the handshake with {address} failed: {reason}")]
     Handshake {
         /// Who was dialled.
         address: String,

@@ -34,6 +34,10 @@ pub(crate) struct Link {
     socket: Socket,
     /// From the socket up.
     stages: Vec<Box<dyn Stage>>,
+    /// How many of them have begun.
+    started: usize,
+    /// What ended a stage, once what it carried before has been handed up.
+    failed: Option<LinkError>,
     boxes: Option<Box<Boxes>>,
     scratch: Scratch,
     /// Wrapped bytes on their way to the socket.
@@ -53,6 +57,8 @@ impl Link {
         let mut link = Self {
             socket,
             stages: Vec::new(),
+            started: 0,
+            failed: None,
             boxes: None,
             scratch,
             out: BytesMut::new(),
@@ -61,13 +67,25 @@ impl Link {
             is_ended: false,
             is_closed: false,
         };
-        for mut stage in stages {
-            let mut first = BytesMut::new();
-            stage.start(&mut first);
-            link.wrap(&[IoSlice::new(&first)])?;
-            link.stages.push(stage);
-        }
+        link.stages = stages;
+        link.start_stages()?;
         Ok(link)
+    }
+
+    /// Lets each stage begin once those below it can carry what it says.
+    fn start_stages(&mut self) -> io::Result<()> {
+        while self.started < self.stages.len() && self.is_ready(self.started) {
+            let mut first = BytesMut::new();
+            self.stages[self.started].start(&mut first);
+            self.wrap_below(self.started, first)?;
+            self.started += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether the handshakes of the lowest `count` stages are over.
+    fn is_ready(&self, count: usize) -> bool {
+        self.stages[..count].iter().all(|stage| stage.is_ready())
     }
 
     /// Adds the box-stream; `early` is what of it has been received already.
@@ -84,14 +102,15 @@ impl Link {
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.poll_flush(cx))?;
-            if self.stages.iter().all(|stage| stage.is_ready()) {
+            if self.is_ready(self.stages.len()) {
                 return Poll::Ready(Ok(()));
             }
             let chunk = ready!(self.socket.poll_recv(cx))?;
             if chunk.is_empty() || self.is_ended {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
-            let payload = self.unwrap_stages(chunk)?;
+            let payload = self.unwrap_stages(chunk, cx)?;
+            self.start_stages()?;
             if !payload.is_empty() {
                 self.early = [&self.early[..], &payload].concat().into();
             }
@@ -109,6 +128,11 @@ impl Link {
 
     fn poll_unwrap(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         while !self.is_ended {
+            if self.early.is_empty()
+                && let Some(error) = self.failed.take()
+            {
+                return Poll::Ready(Err(error.into()));
+            }
             let chunk = if self.early.is_empty() {
                 let chunk = ready!(self.socket.poll_recv(cx))?;
                 if chunk.is_empty() {
@@ -116,7 +140,7 @@ impl Link {
                     // Whatever the session makes of it: this is where an attacker cuts.
                     return Poll::Ready(if self.boxes.is_some() { Err(truncated()) } else { Ok(chunk) });
                 }
-                self.unwrap_stages(chunk)?
+                self.unwrap_stages(chunk, cx)?
             } else {
                 std::mem::take(&mut self.early)
             };
@@ -132,7 +156,7 @@ impl Link {
         Poll::Ready(Ok(Bytes::new()))
     }
 
-    fn unwrap_stages(&mut self, mut chunk: Bytes) -> io::Result<Bytes> {
+    fn unwrap_stages(&mut self, mut chunk: Bytes, cx: &mut Context<'_>) -> io::Result<Bytes> {
         for at in 0..self.stages.len() {
             let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
             let received = self.stages[at].receive(chunk, &mut up, &mut down);
@@ -142,14 +166,21 @@ impl Link {
             match received {
                 Ok(Incoming::Open) => {}
                 Ok(Incoming::Closed) => self.is_ended = true,
-                Err(error) => return Err(failure(error.name(), &error)),
+                Err(error) => {
+                    // The peer is told what was wrong with it, if the socket takes that at once.
+                    let _ = self.poll_flush(cx);
+                    self.failed = Some(LinkError { name: error.name(), text: error.to_string() });
+                }
             }
             chunk = up.freeze();
             if chunk.is_empty() {
                 break;
             }
         }
-        Ok(chunk)
+        match self.failed.take_if(|_| chunk.is_empty()) {
+            Some(error) => Err(error.into()),
+            None => Ok(chunk),
+        }
     }
 
     fn open(&mut self, chunk: Bytes) -> io::Result<Bytes> {
@@ -265,6 +296,11 @@ impl Link {
         self.boxes.as_ref().is_some_and(|boxes| boxes.opener.has_partial())
     }
 
+    /// Gives back what the layers keep for bytes that do not come. For lines that have gone silent.
+    pub(crate) fn settle(&mut self) {
+        self.stages.iter_mut().for_each(|stage| stage.settle());
+    }
+
     /// Forgets what could not be written: nothing more leaves, not even goodbye.
     pub(crate) fn give_up(&mut self) {
         self.is_closed = true;
@@ -277,13 +313,19 @@ impl Link {
     }
 }
 
+impl From<LinkError> for io::Error {
+    fn from(error: LinkError) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
+
 fn failure(name: &'static str, error: &dyn std::fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, LinkError { name, text: error.to_string() })
+    LinkError { name, text: error.to_string() }.into()
 }
 
 fn truncated() -> io::Error {
     let text = "the connection ended without the box-stream's goodbye".to_owned();
-    io::Error::new(io::ErrorKind::UnexpectedEof, LinkError { name: TRUNCATED, text })
+    LinkError { name: TRUNCATED, text }.into()
 }
 
 /// What counters call an error of a link; `None` when it is the socket's.

@@ -1,38 +1,6 @@
 use bytes::{Bytes, BytesMut};
 use std::io::IoSlice;
 
-/// One layer between the socket and the session.
-pub(crate) trait Stage {
-    /// Takes bytes that arrived; appends what they carry to `up` and what must be answered below (handshake, pong,
-    /// alert) to `down`. Pings add at most one answer a call.
-    ///
-    /// After [`Incoming::Closed`] and after an error the stage is over: what still arrives is dropped.
-    ///
-    /// # Errors
-    /// When the peer cannot be served; final. What `down` got says so to the peer: send it, then close the line below.
-    fn receive(
-        &mut self,
-        chunk: Bytes,
-        up: &mut BytesMut,
-        down: &mut BytesMut,
-    ) -> Result<Incoming, StageError>;
-
-    /// Wraps bytes to be sent and appends them to `down`. All of `slices` is taken, or the stage has failed.
-    ///
-    /// # Errors
-    /// [`StageError::NotReady`] before [`is_ready`](Self::is_ready), [`StageError::Over`] after a close or an error.
-    fn send(&mut self, slices: &[IoSlice<'_>], down: &mut BytesMut) -> Result<(), StageError>;
-
-    /// Says the layer's goodbye, once; nothing can be sent afterwards. The peer's goodbye is still to be received.
-    fn close(&mut self, down: &mut BytesMut);
-
-    /// Whether payload can be sent: the layer's own handshake is over and nobody has said goodbye.
-    fn is_ready(&self) -> bool;
-
-    /// First bytes to send, if this side begins. Called once, when the line below is ready.
-    fn start(&mut self, down: &mut BytesMut);
-}
-
 /// Whether more can come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Incoming {
@@ -102,4 +70,39 @@ impl StageError {
             Self::Over => "over",
         }
     }
+}
+
+/// One layer between the socket and the session.
+pub(crate) trait Stage {
+    /// Takes bytes that arrived; appends what they carry to `up` and what must be answered below (handshake, pong,
+    /// alert) to `down`. Pings add at most one answer a call.
+    ///
+    /// After [`Incoming::Closed`] and after an error the stage is over: what still arrives is dropped.
+    ///
+    /// # Errors
+    /// When the peer cannot be served; final. What `down` got says so to the peer: send it, then close the line below.
+    fn receive(
+        &mut self,
+        chunk: Bytes,
+        up: &mut BytesMut,
+        down: &mut BytesMut,
+    ) -> Result<Incoming, StageError>;
+
+    /// Wraps bytes to be sent and appends them to `down`. All of `slices` is taken, or the stage has failed.
+    ///
+    /// # Errors
+    /// [`StageError::NotReady`] before [`is_ready`](Self::is_ready), [`StageError::Over`] after a close or an error.
+    fn send(&mut self, slices: &[IoSlice<'_>], down: &mut BytesMut) -> Result<(), StageError>;
+
+    /// Says the layer's goodbye, once; nothing can be sent afterwards. The peer's goodbye is still to be received.
+    fn close(&mut self, down: &mut BytesMut);
+
+    /// Whether payload can be sent: the layer's own handshake is over and nobody has said goodbye.
+    fn is_ready(&self) -> bool;
+
+    /// First bytes to send, if this side begins. Called once, when the line below is ready.
+    fn start(&mut self, down: &mut BytesMut);
+
+    /// Gives back what is kept for speed. To be called once the line has been silent for a while, not each turn.
+    fn settle(&mut self);
 }

@@ -82,6 +82,7 @@ impl WsStage {
 
     /// The `Origin` of the upgrade request: the site whose page opened the WebSocket, as its browser says. Anything but
     /// a browser can leave it out or make it up. Nothing here depends on it.
+    #[cfg(test)]
     pub(crate) fn origin(&self) -> Option<&str> {
         self.origin.as_deref()
     }
@@ -199,5 +200,9 @@ impl Stage for WsStage {
         {
             down.extend_from_slice(&mem::take(&mut asked.request));
         }
+    }
+
+    fn settle(&mut self) {
+        // Nothing is kept.
     }
 }

@@ -109,7 +109,7 @@ for (const [network, networkKey] of Object.entries(NETWORKS)) {
         const [echo, ...rest] = await within(Promise.all([
           peer.duplex(['echo'], [], many),
           ...Array.from({ length: 4 }, () => peer.source(['count'], [500, 5000])),
-          ...Array.from({ length: 50 }, (_, i) => peer.request(['hello'], i))
+          ...Array.from({ length: 50 }, (_, i) => peer.request(['hello'], String(i)))
         ]), 'all at once')
         assert.deepEqual(echo.bodies, many)
         for (const read of rest.slice(0, 4)) assert.deepEqual(read, { messages: 500, bytes: 2_500_000, end: true })

@@ -150,6 +150,8 @@ impl Pair {
             let size = self.cut().min(self.to_server.len());
             if size > 0 {
                 self.server.receive(self.to_server.split_to(size).freeze(), &mut self.to_client);
+                // At any moment, and harmless.
+                self.server.levels.iter_mut().for_each(|level| level.stage.settle());
             }
             let size = self.cut().min(self.to_client.len());
             if size > 0 {

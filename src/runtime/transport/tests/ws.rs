@@ -1,7 +1,7 @@
 //! Frames by hand against an open WebSocket.
 
 use super::rig::{Pair, bytes, ws_client, ws_server};
-use crate::runtime::transport::{Incoming, StageError};
+use crate::runtime::transport::{Incoming, StageError, WsStage};
 use bytes::Bytes;
 use std::io::IoSlice;
 
@@ -209,10 +209,11 @@ fn after_our_close_the_peer_may_finish() {
     assert!(!pair.server.is_ready());
     assert_eq!(pair.server.send(&[IoSlice::new(b"x")], &mut pair.to_client), Err(StageError::Over));
     pair.client_sends(b"last words", 4);
-    pair.to_server.extend_from_slice(&frame(FIN | PING, Some(MASK), b"?"));
     pair.run();
     assert_eq!(&pair.server.received[..], b"last words");
+    pair.server.receive(frame(FIN | PING, Some(MASK), b"?").into(), &mut pair.to_client);
     assert_eq!(pair.server.result, Ok(Incoming::Open));
+    assert!(pair.to_client.is_empty(), "a goodbye is the last word");
     pair.to_server.extend_from_slice(&frame(FIN | CLOSE, Some(MASK), &1000_u16.to_be_bytes()));
     pair.run();
     assert_eq!(pair.server.result, Ok(Incoming::Closed));
@@ -225,4 +226,10 @@ fn nothing_is_sent_before_the_upgrade() {
     assert_eq!(pair.client.send(&[IoSlice::new(b"x")], &mut pair.to_server), Err(StageError::NotReady));
     assert_eq!(pair.server.send(&[IoSlice::new(b"x")], &mut pair.to_client), Err(StageError::NotReady));
     pair.connect();
+}
+
+/// Beside its origin this is all that a server keeps at rest; a client has its mask keys, 136 bytes.
+#[test]
+fn a_stage_is_small() {
+    assert!(size_of::<WsStage>() <= 128, "{}", size_of::<WsStage>());
 }

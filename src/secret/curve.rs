@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 pub(super) type Secret = Zeroizing<[u8; KEY_BYTES]>;
 
 /// The X25519 key pair of one handshake.
-#[cfg_attr(test, derive(Clone))]
+#[derive(Clone)]
 pub(super) struct Ephemeral {
     secret: Secret,
     pub(super) public: [u8; KEY_BYTES],

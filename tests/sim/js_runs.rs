@@ -9,7 +9,7 @@ use crate::{
     plan::{Flow, Plan},
     random::Random,
 };
-use push_mux::mux::{Config, ControlMode, Credit};
+use push_mux::mux::{Config, ControlMode, Credit, Limits};
 
 const MICROS_MAX: u64 = 36_000_000_000;
 
@@ -77,7 +77,9 @@ fn the_model_deadlocks_exactly_where_the_closed_form_says() {
 }
 
 fn node(credit: Credit, control: ControlMode, rtt: u64) -> Node {
-    Node::new(Config { credit, control, ..Config::default() }, rtt)
+    // Lines are slow enough here for a peer to have nothing to say for long.
+    let limits = Limits { idle_max: std::time::Duration::MAX, ..Limits::default() };
+    Node::new(Config { credit, control, limits, ..Config::default() }, rtt)
 }
 
 /// Runs a session of ours and a JavaScript end until both are done.

@@ -20,6 +20,7 @@ fn config(random: &mut Random, control: ControlMode) -> Config {
         // A slow reader is no fault here.
         pause_max: std::time::Duration::from_secs(3600),
         replies_pause_max: std::time::Duration::from_secs(3600),
+        idle_max: std::time::Duration::MAX,
         ..Limits::default()
     };
     Config { credit, control, limits, ..Config::default() }

@@ -192,7 +192,7 @@ fn what_follows_a_goodbye_is_ignored() {
 }
 
 #[test]
-#[cfg(not(debug_assertions))]
+#[cfg_attr(debug_assertions, should_panic(expected = "goodbye"))]
 fn nothing_is_sealed_after_a_goodbye() {
     let (mut sealer, mut wire) = (sealer(), BytesMut::new());
     sealer.seal_goodbye(&mut wire);

@@ -48,10 +48,11 @@ impl AwaitHello {
     }
 
     pub(super) fn receive(
-        self,
+        &self,
         message: [u8; HELLO_BYTES],
     ) -> Result<(AwaitAccept, [u8; AUTH_BYTES]), HandshakeError> {
         let Self { network, identity, server, ephemeral, hello } = self;
+        let (network, server, hello) = (network.clone(), *server, *hello);
         let server_hello = Hello(message);
         if !server_hello.is_of(&network) {
             return Err(HandshakeError::ServerHelloNetwork);
@@ -69,12 +70,13 @@ impl AwaitHello {
         let signature = identity.signing().sign(&proof).to_bytes();
         let plain: [u8; SIGNATURE_LENGTH + KEY_BYTES] = joined(&[&signature, &identity.public().0]);
         let sealed = seal(&agreement.auth_key(), plain);
+        let identity = identity.clone();
         Ok((AwaitAccept { identity, server, agreement, signature, hello, server_hello }, sealed))
     }
 }
 
 impl AwaitAccept {
-    pub(super) fn receive(self, message: &[u8; ACCEPT_BYTES]) -> Result<Outcome, HandshakeError> {
+    pub(super) fn receive(&self, message: &[u8; ACCEPT_BYTES]) -> Result<Outcome, HandshakeError> {
         let scalar = Zeroizing::new(self.identity.signing().to_scalar_bytes());
         let client_b = agree(&scalar, self.server_hello.public()).ok_or(HandshakeError::SharedSecret)?;
         let key = self.agreement.accept_key(&client_b);

@@ -52,7 +52,7 @@ pub struct Handshake {
     failed: Option<HandshakeError>,
 }
 
-/// Each holds what it needs and no more; going on to the next wipes what is left behind.
+/// Each holds what it needs and no more; dropping it wipes its secrets.
 #[cfg_attr(test, derive(Clone))]
 enum Stage {
     /// The client awaits message 2.
@@ -138,12 +138,10 @@ impl Handshake {
 
     /// Makes message 4 and ends a server's handshake; `None` unless [`Progress::Authorise`] was returned before.
     pub fn accept(&mut self) -> Option<Outcome> {
-        if !matches!(self.stage, Stage::Authorise(_)) {
-            return None;
-        }
-        let Stage::Authorise(client) = mem::replace(&mut self.stage, Stage::Over) else { return None };
+        let Stage::Authorise(client) = &self.stage else { return None };
         match client.accept() {
             Ok((message, outcome)) => {
+                self.stage = Stage::Over;
                 self.output.put(&message);
                 Some(outcome)
             }
@@ -176,22 +174,25 @@ impl Handshake {
                 return Ok(Progress::NeedsMore);
             }
             let message = mem::replace(&mut self.partial, Message::EMPTY);
-            self.stage = match mem::replace(&mut self.stage, Stage::Over) {
+            // The next stage replaces the last where it stands: moving that out would leave its secrets behind unwiped.
+            self.stage = match &self.stage {
                 Stage::ServerHello(client) => {
-                    let (client, auth) = client.receive(message.front())?;
+                    let (next, auth) = client.receive(message.front())?;
                     self.output.put(&auth);
-                    Stage::ServerAccept(client)
+                    Stage::ServerAccept(next)
                 }
                 Stage::ClientHello(server) => {
-                    let (server, hello) = server.receive(message.front())?;
+                    let (next, hello) = server.receive(message.front())?;
                     self.output.put(&hello);
-                    Stage::ClientAuth(server)
+                    Stage::ClientAuth(next)
                 }
                 Stage::ClientAuth(server) => Stage::Authorise(server.receive(&message.bytes)?),
                 Stage::ServerAccept(client) => {
-                    return client.receive(&message.front()).map(Progress::Done);
+                    let outcome = client.receive(&message.front())?;
+                    self.stage = Stage::Over;
+                    return Ok(Progress::Done(outcome));
                 }
-                stage @ (Stage::Authorise(_) | Stage::Over) => stage,
+                Stage::Authorise(_) | Stage::Over => continue,
             };
         }
     }

@@ -47,10 +47,10 @@ impl AwaitHello {
     }
 
     pub(super) fn receive(
-        self,
+        &self,
         message: [u8; HELLO_BYTES],
     ) -> Result<(AwaitAuth, [u8; HELLO_BYTES]), HandshakeError> {
-        let Self { network, identity, seed } = self;
+        let (network, identity) = (self.network.clone(), self.identity.clone());
         let client_hello = Hello(message);
         if !client_hello.is_of(&network) {
             return Err(HandshakeError::ClientHelloNetwork);
@@ -58,19 +58,19 @@ impl AwaitHello {
         if is_low_order(client_hello.public()) {
             return Err(HandshakeError::ClientHelloKey);
         }
-        let ephemeral = Ephemeral::from_seed(&seed);
+        let ephemeral = Ephemeral::from_seed(&self.seed);
         let hello = Hello::new(&network, &ephemeral.public);
         Ok((AwaitAuth { network, identity, ephemeral, hello, client_hello }, hello.0))
     }
 }
 
 impl AwaitAuth {
-    pub(super) fn receive(self, message: &[u8; AUTH_BYTES]) -> Result<Authenticated, HandshakeError> {
+    pub(super) fn receive(&self, message: &[u8; AUTH_BYTES]) -> Result<Authenticated, HandshakeError> {
         let Self { network, identity: ours, ephemeral, hello, client_hello } = self;
         let ab = ephemeral.agree(client_hello.public()).ok_or(HandshakeError::SharedSecret)?;
         let scalar = Zeroizing::new(ours.signing().to_scalar_bytes());
         let a_server = agree(&scalar, client_hello.public()).ok_or(HandshakeError::SharedSecret)?;
-        let agreement = Agreement { network, ab, a_server };
+        let agreement = Agreement { network: network.clone(), ab, a_server };
         let plain: Zeroizing<[u8; SIGNATURE_LENGTH + KEY_BYTES]> =
             open(&agreement.auth_key(), message).ok_or(HandshakeError::ClientAuthBox)?;
         let (Some(signature), Some(key)) =
@@ -82,15 +82,14 @@ impl AwaitAuth {
         client
             .verify_strict(&agreement.client_proof(&ours.public()), &Signature::from_bytes(signature))
             .map_err(|_| HandshakeError::ClientAuthSignature)?;
-        let client_signature = *signature;
         Ok(Authenticated {
-            identity: ours,
-            ephemeral,
+            identity: ours.clone(),
+            ephemeral: ephemeral.clone(),
             agreement,
             client,
-            client_signature,
-            hello,
-            client_hello,
+            client_signature: *signature,
+            hello: *hello,
+            client_hello: *client_hello,
         })
     }
 }
@@ -100,7 +99,7 @@ impl Authenticated {
         PublicKey(self.client.to_bytes())
     }
 
-    pub(super) fn accept(self) -> Result<([u8; ACCEPT_BYTES], Outcome), HandshakeError> {
+    pub(super) fn accept(&self) -> Result<([u8; ACCEPT_BYTES], Outcome), HandshakeError> {
         let client_b =
             self.ephemeral.agree_with_identity(&self.client).ok_or(HandshakeError::SharedSecret)?;
         let key = self.agreement.accept_key(&client_b);

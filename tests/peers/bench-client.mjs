@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 // Measures a server of the demo manifest with one JavaScript client and prints one line of JSON.
-//   node bench-client.mjs --port N --peer push-mux|muxrpc --scenario source [--size 512] [--streams 1]
-//   node bench-client.mjs --port N --peer push-mux|muxrpc --scenario async [--concurrency 64]
+//   node bench-client.mjs --port N --peer push-mux|muxrpc|muxrpc-shs --scenario source [--size 512] [--streams 1]
+//   node bench-client.mjs --port N --peer push-mux|muxrpc|muxrpc-shs --scenario async [--concurrency 64]
 //     (--messages K | --seconds T) [--credit 65536]
 // The CPU seconds are this process's; bench-server.mjs prints its own.
 import { once } from 'node:events'
 import { bodyLength } from './lib/demo.mjs'
 import { connectMuxrpc } from './lib/muxrpc-peer.mjs'
+import { BENCH_KEYS, dialSecret, withKey } from './lib/secret.mjs'
 import { connectPush } from './lib/push-peer.mjs'
 import { cpuSeconds, guard, options, print } from './lib/script.mjs'
 
@@ -16,8 +17,9 @@ const given = options({
 })
 if (!given.messages && !given.seconds) throw new Error('--messages or --seconds is needed')
 guard(given.timeout)
-const connect = { 'push-mux': connectPush, muxrpc: connectMuxrpc }[given.peer]
-if (!connect) throw new Error(`--peer is push-mux or muxrpc, not ${given.peer}`)
+const connectShs = (port, { host }) => dialSecret(withKey(`net:${host}:${port}~shs:`, BENCH_KEYS))
+const connect = { 'push-mux': connectPush, muxrpc: connectMuxrpc, 'muxrpc-shs': connectShs }[given.peer]
+if (!connect) throw new Error(`--peer is push-mux, muxrpc or muxrpc-shs, not ${given.peer}`)
 const peer = await connect(given.port, given)
 
 const total = { messages: 0, bytes: 0 }

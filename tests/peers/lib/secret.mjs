@@ -25,6 +25,9 @@ export const WIRE = { ready: (cb) => setImmediate(cb) }
 
 export const newKeys = () => ssbKeys.generate()
 
+/** Of the server of throughput runs: its client must know them. */
+export const BENCH_KEYS = ssbKeys.generate('ed25519', Buffer.alloc(32, 'throughput'))
+
 const bytes = (key) => Buffer.from(key.split('.')[0], 'base64')
 
 /** Keys as ssb-keys has them, in the form of sodium. */

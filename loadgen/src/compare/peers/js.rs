@@ -39,6 +39,13 @@ pub(super) const MUXRPC: Js = Js {
     settings: "npm muxrpc 8.0.0 on Node, no flow control, calls of hello",
 };
 
+/// `muxrpc` 8 over `secret-handshake` and `pull-box-stream`.
+pub(super) const MUXRPC_SHS: Js = Js {
+    name: "js-muxrpc-shs",
+    package: "muxrpc-shs",
+    settings: "npm muxrpc 8.0.0 over multiserver 3.8.2 net~shs on Node, no flow control, calls of hello",
+};
+
 /// One of the npm packages.
 #[derive(Debug)]
 pub(super) struct Js {
@@ -69,7 +76,7 @@ impl Peer for Js {
         if scenario.shape == Shape::Source && self.package == "muxrpc" {
             return Some("it takes part in calls only".to_owned());
         }
-        missing(&folder(), self.package)
+        missing(&folder(), self.package.trim_end_matches("-shs"))
     }
 
     fn serve(&self, _work: &Work) -> anyhow::Result<()> {

@@ -52,7 +52,17 @@ pub(crate) trait Peer: Sync {
 
 /// Every peer, in the order of the tables.
 pub(crate) fn all() -> &'static [&'static dyn Peer] {
-    &[&push_mux::PushMux, &tcp::PLAIN, &tcp::COALESCED, &h2::H2, &yamux::Yamux, &js::PUSH_MUX, &js::MUXRPC]
+    &[
+        &push_mux::PLAIN,
+        &push_mux::SHS,
+        &tcp::PLAIN,
+        &tcp::COALESCED,
+        &h2::H2,
+        &yamux::Yamux,
+        &js::PUSH_MUX,
+        &js::MUXRPC,
+        &js::MUXRPC_SHS,
+    ]
 }
 
 /// Room for the streams of every scenario, for peers that must be told a limit.

@@ -13,7 +13,8 @@ use bytes::BytesMut;
 use push_mux::mux::{GATHER_BYTES_MIN, Limits};
 use push_mux::secret::Transport;
 use push_mux::{
-    Address, Call, CallError, Client, ClientOptions, RecvStream, Router, SendStream, Server, block_on,
+    Address, Call, CallError, Client, ClientOptions, Keypair, RecvStream, Router, SendStream, Server,
+    block_on,
 };
 
 use super::{MOST_STREAMS, Peer};
@@ -29,19 +30,42 @@ const BLOCK: usize = 64 << 10;
 
 /// The framework that this load generator belongs to.
 #[derive(Debug)]
-pub(super) struct PushMux;
+pub(super) struct PushMux {
+    name: &'static str,
+    settings: &'static str,
+    /// Of the server that shakes hands.
+    seed: Option<[u8; 32]>,
+}
+
+/// Over TCP.
+pub(super) const PLAIN: PushMux = PushMux {
+    name: "push-mux",
+    settings: "one shard, credit auto (64 KiB to 16 MiB a stream, 64 MiB a connection)",
+    seed: None,
+};
+
+/// Over box-stream.
+pub(super) const SHS: PushMux = PushMux {
+    name: "push-mux-shs",
+    settings: "the same over secret-handshake and box-stream",
+    seed: Some(*b"the server of a throughput run.."),
+};
 
 impl Peer for PushMux {
     fn name(&self) -> &'static str {
-        "push-mux"
+        self.name
     }
 
     fn settings(&self) -> &'static str {
-        "one shard, credit auto (64 KiB to 16 MiB a stream, 64 MiB a connection)"
+        self.settings
     }
 
     fn serve(&self, _work: &Work) -> anyhow::Result<()> {
-        let server = Server::bind("net:127.0.0.1:0")?.shards(1).limits(limits());
+        let server = match &self.seed {
+            None => Server::bind("net:127.0.0.1:0")?,
+            Some(seed) => Server::bind("net:127.0.0.1:0~shs")?.identity(Keypair::from_seed(seed)),
+        };
+        let server = server.shards(1).limits(limits());
         let addresses = server.addresses();
         let endpoint = addresses.first().and_then(|address| address.endpoints().first());
         let Some(Transport::Net { port, .. }) = endpoint.map(|endpoint| &endpoint.transport) else {
@@ -53,7 +77,13 @@ impl Peer for PushMux {
     }
 
     fn drive(&self, work: &Work, server: SocketAddr, meter: &Meter) -> anyhow::Result<Measured> {
-        let address: Address = server.to_string().parse()?;
+        let address: Address = match &self.seed {
+            None => server.to_string().parse()?,
+            Some(seed) => {
+                let key = Keypair::from_seed(seed).public().to_base64();
+                format!("net:{server}~shs:{key}").parse()?
+            }
+        };
         block_on(async {
             let mut options = ClientOptions::default();
             options.connect.session.limits = limits();

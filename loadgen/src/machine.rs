@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 const CONGESTION: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
@@ -74,6 +75,14 @@ pub(crate) fn keep_to(cores: &[usize]) -> anyhow::Result<()> {
     sched_setaffinity(None, &set).with_context(|| format!("cannot run on the cores {cores:?}"))
 }
 
+/// Lets this process and those it starts have as many files and sockets open as it may let them; how many that is.
+pub(crate) fn raise_open_files() -> anyhow::Result<u64> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+        .context("cannot raise the limit of open files")?;
+    Ok(maximum.unwrap_or(u64::MAX))
+}
+
 /// A core for each process: two physical ones where there are two, else two threads of one, else one for both.
 pub(crate) fn two_cores() -> anyhow::Result<(usize, usize)> {
     let cores = allowed_cores()?;
@@ -129,6 +138,12 @@ mod tests {
     fn core_lists_are_read_as_the_kernel_writes_them() {
         assert_eq!(parse_list("0-2,8\n"), [0, 1, 2, 8]);
         assert_eq!(parse_list("unknown"), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn the_limit_of_open_files_is_raised_to_the_hard_one() {
+        let limit = raise_open_files().expect("no privilege is needed");
+        assert_eq!(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX), limit);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Load generator for push-mux.
 //!
 //! Reading order: [`cli`] for what it does, [`row`] for what comes out, [`load`] and [`server`] for the two sides of
-//! `replicate` and `mux`, [`scenario`] and [`compare`] for the comparison with other multiplexers.
+//! `replicate`, `mux`, `idle` and `storm`, [`scenario`] and [`compare`] for the comparison with other multiplexers.
 
 #![forbid(unsafe_code)]
 
@@ -33,6 +33,8 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Replicate(options) => load::replicate(&options),
         Command::Mux(options) => load::mux(&options),
+        Command::Idle(options) => load::idle(&options),
+        Command::Storm(options) => load::storm(&options),
         Command::Server(options) => server::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Compare(options) => compare::run(&options),
         Command::Peer { side: PeerSide::Serve(options) } => Ok(compare::peers::serve(&options)),

@@ -77,13 +77,31 @@ fn seconds_in_stat(stat: &str) -> Option<f64> {
 }
 
 /// Resident memory of a process at this moment, exact to the page where the kernel can tell.
-pub(crate) fn resident_bytes(pid: u32) -> u64 {
+fn resident_bytes(pid: u32) -> u64 {
     let kilobytes = |file: &str, name: &str| {
         let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()
     };
     kilobytes("smaps_rollup", "Rss:").or_else(|| kilobytes("status", "VmRSS:")).unwrap_or_default() * 1024
+}
+
+/// Resident memory of a server and of this process, its client, at this moment.
+pub(crate) fn resident(server: u32) -> Ends<u64> {
+    Ends { server: resident_bytes(server), client: resident_bytes(std::process::id()) }
+}
+
+/// By how many bytes each process grew.
+pub(crate) const fn grown(before: Ends<u64>, after: Ends<u64>) -> Ends<u64> {
+    Ends {
+        server: after.server.saturating_sub(before.server),
+        client: after.client.saturating_sub(before.client),
+    }
+}
+
+/// Descriptors that a process has open; none once it is gone.
+pub(crate) fn open_files(pid: u32) -> u64 {
+    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |files| files.count() as u64)
 }
 
 fn peak_in_status(status: &str) -> Option<u64> {
@@ -101,6 +119,14 @@ mod tests {
         assert!(usage.cpu_seconds > 0.0);
         assert!(usage.peak_rss_bytes > 100_000);
         assert!(resident_bytes(std::process::id()) > 100_000);
+        assert!(open_files(std::process::id()) >= 3);
+        assert_eq!(open_files(u32::MAX), 0);
+    }
+
+    #[test]
+    fn what_shrinks_has_not_grown() {
+        let (before, after) = (Ends { server: 10, client: 10 }, Ends { server: 25, client: 9 });
+        assert_eq!(grown(before, after), Ends { server: 15, client: 0 });
     }
 
     #[test]

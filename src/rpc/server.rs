@@ -98,10 +98,15 @@ impl Server {
         self.bound.shutdown()
     }
 
-    /// All options at once.
+    /// All options at once. Identity, certificate and block list stay what they are unless these have others.
     #[must_use]
     pub fn options(mut self, options: ServeOptions) -> Self {
-        self.options = options;
+        let before = std::mem::replace(&mut self.options, options);
+        self.options.credentials = self.options.credentials.take().or(before.credentials);
+        self.options.tls = self.options.tls.take().or(before.tls);
+        if self.options.blocklist.is_untouched() {
+            self.options.blocklist = before.blocklist;
+        }
         self
     }
 

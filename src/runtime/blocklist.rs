@@ -40,6 +40,11 @@ impl Blocklist {
         self.0.keys.read().unwrap_or_else(PoisonError::into_inner).contains(key)
     }
 
+    /// Whether nobody else has a handle, and nothing was blocked.
+    pub(crate) fn is_untouched(&self) -> bool {
+        Arc::strong_count(&self.0) == 1 && self.version() == 0
+    }
+
     pub(crate) fn version(&self) -> u64 {
         self.0.version.load(Ordering::Acquire)
     }

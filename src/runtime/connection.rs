@@ -293,6 +293,11 @@ impl Inner {
         self.notify();
     }
 
+    /// The peer was silent for too long.
+    pub(crate) fn session_idle(&self) {
+        self.shard.tally("session_idle");
+    }
+
     pub(crate) fn fail(&self, error: SessionError) {
         self.session.borrow_mut().handle_closed(error);
         self.close(Close::Abort);

@@ -125,7 +125,9 @@ impl Driver {
         let mut session = inner.session.borrow_mut();
         session.settle();
         // An error is kept by the session, and found at the end of the turn.
-        let _ = session.handle_timeout(now);
+        if session.handle_timeout(now) == Err(SessionError::Idle) {
+            inner.session_idle();
+        }
         match inner.close.get() {
             Close::No => {}
             Close::Drain => session.drain(),

@@ -94,6 +94,7 @@ pub(crate) async fn accept(
     authorise: impl FnOnce(PublicKey) -> bool,
 ) -> Result<PublicKey, Failure> {
     poll_fn(|cx| link.poll_ready(cx)).await?;
+    slot.progress(clock.now());
     let handshake = Handshake::server(&credentials.network, &credentials.identity, &seed()?);
     run(link, handshake, authorise, || slot.progress(clock.now())).await
 }

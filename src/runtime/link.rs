@@ -28,15 +28,20 @@ pub(crate) struct LinkError {
 /// The bytes ended without the box-stream's goodbye.
 const TRUNCATED: &str = "box_stream_truncated";
 
+/// Answers of the layers themselves, such as pongs, that may wait for a peer that does not read: past it nothing more is read.
+const ANSWERS_BYTES_MAX: usize = 16 << 10;
+/// Chunks without payload read in one go before others get their turn.
+const EMPTY_CHUNKS_MAX: usize = 32;
+
 /// A socket and the layers above it: TLS and WebSocket as the listener has them, then box-stream. What goes in and comes out
 /// are the session's own bytes.
 pub(crate) struct Link {
     socket: Socket,
     /// From the socket up.
     stages: Vec<Box<dyn Stage>>,
-    /// How many of them have begun.
-    started: usize,
-    /// What ended a stage, once what it carried before has been handed up.
+    /// How many of them have begun: each waits for those below it, which cannot carry anything before they are ready.
+    begun: usize,
+    /// What ended a stage, to be told once what it carried before has been handed up.
     failed: Option<LinkError>,
     boxes: Option<Box<Boxes>>,
     scratch: Scratch,
@@ -48,7 +53,11 @@ pub(crate) struct Link {
     early: Bytes,
     /// The peer said goodbye in a layer of the link, or its bytes ended.
     is_ended: bool,
+    /// The session has been told that the peer's bytes were cut off.
+    is_cut_told: bool,
     is_closed: bool,
+    /// Bytes that the layers themselves have answered with since all had left.
+    answered: usize,
 }
 
 impl Link {
@@ -56,8 +65,8 @@ impl Link {
     pub(crate) fn new(socket: Socket, scratch: Scratch, stages: Vec<Box<dyn Stage>>) -> io::Result<Self> {
         let mut link = Self {
             socket,
-            stages: Vec::new(),
-            started: 0,
+            stages,
+            begun: 0,
             failed: None,
             boxes: None,
             scratch,
@@ -65,27 +74,26 @@ impl Link {
             sent: 0,
             early: Bytes::new(),
             is_ended: false,
+            is_cut_told: false,
             is_closed: false,
+            answered: 0,
         };
-        link.stages = stages;
-        link.start_stages()?;
+        link.begin_stages()?;
         Ok(link)
     }
 
-    /// Lets each stage begin once those below it can carry what it says.
-    fn start_stages(&mut self) -> io::Result<()> {
-        while self.started < self.stages.len() && self.is_ready(self.started) {
+    /// Lets the stages begin for which those below are ready.
+    fn begin_stages(&mut self) -> io::Result<()> {
+        while self.begun < self.stages.len() && self.stages[..self.begun].iter().all(|stage| stage.is_ready())
+        {
             let mut first = BytesMut::new();
-            self.stages[self.started].start(&mut first);
-            self.wrap_below(self.started, first)?;
-            self.started += 1;
+            self.stages[self.begun].start(&mut first);
+            if !first.is_empty() {
+                self.wrap_below(self.begun, first)?;
+            }
+            self.begun += 1;
         }
         Ok(())
-    }
-
-    /// Whether the handshakes of the lowest `count` stages are over.
-    fn is_ready(&self, count: usize) -> bool {
-        self.stages[..count].iter().all(|stage| stage.is_ready())
     }
 
     /// Adds the box-stream; `early` is what of it has been received already.
@@ -101,16 +109,19 @@ impl Link {
     /// Waits until the stages' own handshakes are over.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
+            self.begin_stages()?;
             ready!(self.poll_flush(cx))?;
-            if self.is_ready(self.stages.len()) {
+            if self.stages.iter().all(|stage| stage.is_ready()) {
                 return Poll::Ready(Ok(()));
             }
             let chunk = ready!(self.socket.poll_recv(cx))?;
             if chunk.is_empty() || self.is_ended {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
-            let payload = self.unwrap_stages(chunk, cx)?;
-            self.start_stages()?;
+            let payload = self.unwrap_stages(chunk).inspect_err(|_| {
+                // What a stage has to say about it: an alert, or an HTTP status. No more than one attempt is made.
+                let _ = self.poll_flush(cx);
+            })?;
             if !payload.is_empty() {
                 self.early = [&self.early[..], &payload].concat().into();
             }
@@ -127,50 +138,58 @@ impl Link {
     }
 
     fn poll_unwrap(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let mut chunks = 0;
         while !self.is_ended {
-            if self.early.is_empty()
-                && let Some(error) = self.failed.take()
-            {
-                return Poll::Ready(Err(error.into()));
+            if self.answered > ANSWERS_BYTES_MAX {
+                ready!(self.poll_flush(cx))?;
             }
             let chunk = if self.early.is_empty() {
+                if let Some(error) = self.failed.take() {
+                    return Poll::Ready(Err(error.into()));
+                }
                 let chunk = ready!(self.socket.poll_recv(cx))?;
                 if chunk.is_empty() {
                     self.is_ended = true;
-                    // Whatever the session makes of it: this is where an attacker cuts.
-                    return Poll::Ready(if self.boxes.is_some() { Err(truncated()) } else { Ok(chunk) });
+                    break;
                 }
-                self.unwrap_stages(chunk, cx)?
+                self.unwrap_stages(chunk)?
             } else {
                 std::mem::take(&mut self.early)
             };
             let plain = if chunk.is_empty() { chunk } else { self.open(chunk)? };
             if !self.out.is_empty() {
-                // Answers of the layers themselves, such as pongs. What cannot leave now leaves with the next write.
+                // What cannot leave now leaves with the next write.
                 let _ = self.poll_flush(cx)?;
             }
             if !plain.is_empty() {
                 return Poll::Ready(Ok(plain));
             }
+            chunks += 1;
+            if chunks >= EMPTY_CHUNKS_MAX && !self.is_ended {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+        // Whatever the session makes of it, and whatever the layers below say: this is where an attacker cuts.
+        let is_cut = self.boxes.as_ref().is_some_and(|boxes| !boxes.opener.is_finished());
+        if is_cut && !std::mem::replace(&mut self.is_cut_told, true) {
+            return Poll::Ready(Err(truncated()));
         }
         Poll::Ready(Ok(Bytes::new()))
     }
 
-    fn unwrap_stages(&mut self, mut chunk: Bytes, cx: &mut Context<'_>) -> io::Result<Bytes> {
+    fn unwrap_stages(&mut self, mut chunk: Bytes) -> io::Result<Bytes> {
         for at in 0..self.stages.len() {
             let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
             let received = self.stages[at].receive(chunk, &mut up, &mut down);
             if !down.is_empty() {
+                self.answered += down.len();
                 self.wrap_below(at, down)?;
             }
             match received {
                 Ok(Incoming::Open) => {}
                 Ok(Incoming::Closed) => self.is_ended = true,
-                Err(error) => {
-                    // The peer is told what was wrong with it, if the socket takes that at once.
-                    let _ = self.poll_flush(cx);
-                    self.failed = Some(LinkError { name: error.name(), text: error.to_string() });
-                }
+                Err(error) => self.failed = Some(LinkError { name: error.name(), text: error.to_string() }),
             }
             chunk = up.freeze();
             if chunk.is_empty() {
@@ -267,7 +286,7 @@ impl Link {
         while self.sent < self.out.len() {
             self.sent += ready!(self.socket.poll_send(cx, &[IoSlice::new(&self.out[self.sent..])]))?;
         }
-        self.sent = 0;
+        (self.sent, self.answered) = (0, 0);
         if self.out.capacity() > 0 {
             self.scratch.give(std::mem::take(&mut self.out));
         }
@@ -325,7 +344,7 @@ fn failure(name: &'static str, error: &dyn std::fmt::Display) -> io::Error {
 
 fn truncated() -> io::Error {
     let text = "the connection ended without the box-stream's goodbye".to_owned();
-    LinkError { name: TRUNCATED, text }.into()
+    io::Error::new(io::ErrorKind::UnexpectedEof, LinkError { name: TRUNCATED, text })
 }
 
 /// What counters call an error of a link; `None` when it is the socket's.

@@ -72,6 +72,10 @@ impl Listener {
                 return Self::bind_unix(path, door).map(|listener| (listener, bound));
             }
             Transport::Net { host, port } => (Wrap::Nothing, host, port),
+            // Any web page may dial a WebSocket here: without a handshake only where that was asked for in so many words.
+            Transport::Ws { .. } | Transport::Wss { .. } if endpoint.auth == Auth::None => {
+                return Err(cannot_listen(endpoint));
+            }
             Transport::Ws { host, port, .. } => (Wrap::Ws, host, port),
             Transport::Wss { host, port, .. } => (Wrap::Wss, host, port),
             _ => return Err(cannot_listen(endpoint)),

@@ -54,20 +54,20 @@ impl HandshakeError {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::ServerKey => "server-key",
-            Self::ClientHelloNetwork => "client-hello-network",
-            Self::ClientHelloKey => "client-hello-key",
-            Self::ServerHelloNetwork => "server-hello-network",
-            Self::ServerHelloKey => "server-hello-key",
-            Self::ServerHelloReflected => "server-hello-reflected",
-            Self::SharedSecret => "shared-secret",
-            Self::ClientAuthBox => "client-auth-box",
-            Self::ClientAuthKey => "client-auth-key",
-            Self::ClientAuthSignature => "client-auth-signature",
-            Self::ServerAcceptBox => "server-accept-box",
-            Self::ServerAcceptSignature => "server-accept-signature",
-            Self::Truncated => "truncated",
-            Self::Over => "over",
+            Self::ServerKey => "handshake_server_key",
+            Self::ClientHelloNetwork => "handshake_client_hello_network",
+            Self::ClientHelloKey => "handshake_client_hello_key",
+            Self::ServerHelloNetwork => "handshake_server_hello_network",
+            Self::ServerHelloKey => "handshake_server_hello_key",
+            Self::ServerHelloReflected => "handshake_server_hello_reflected",
+            Self::SharedSecret => "handshake_shared_secret",
+            Self::ClientAuthBox => "handshake_client_auth_box",
+            Self::ClientAuthKey => "handshake_client_auth_key",
+            Self::ClientAuthSignature => "handshake_client_auth_signature",
+            Self::ServerAcceptBox => "handshake_server_accept_box",
+            Self::ServerAcceptSignature => "handshake_server_accept_signature",
+            Self::Truncated => "handshake_truncated",
+            Self::Over => "handshake_over",
         }
     }
 }
@@ -98,11 +98,11 @@ impl BoxStreamError {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::HeaderForged => "header-forged",
-            Self::BodyForged => "body-forged",
-            Self::SegmentTooLong(_) => "segment-too-long",
-            Self::SegmentEmpty => "segment-empty",
-            Self::Truncated => "truncated",
+            Self::HeaderForged => "box_stream_header_forged",
+            Self::BodyForged => "box_stream_body_forged",
+            Self::SegmentTooLong(_) => "box_stream_segment_too_long",
+            Self::SegmentEmpty => "box_stream_segment_empty",
+            Self::Truncated => "box_stream_truncated",
         }
     }
 }

@@ -1,12 +1,14 @@
 //! What can be asked for on the command line.
 
 mod compare;
+mod connections;
 mod load;
 mod server;
 
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::compare::{CompareOptions, PeerOptions, PeerSide};
+pub(crate) use self::connections::{IdleOptions, StormOptions};
 pub(crate) use self::load::{
     CommonOptions, FeedOptions, MuxOptions, MuxScenario, ReplicateOptions, Transport, word,
 };
@@ -28,9 +30,13 @@ pub(crate) enum Command {
     Replicate(ReplicateOptions),
     /// Load a server of our own with streams or calls
     Mux(MuxOptions),
+    /// Hold many connections to a server of our own on which nothing happens, and weigh them
+    Idle(IdleOptions),
+    /// Let many clients dial a server of our own at once, beside connections that say nothing
+    Storm(StormOptions),
     /// Run the same work over several multiplexers, in turns
     Compare(CompareOptions),
-    /// The server of `replicate` and `mux`
+    /// The server of `replicate`, `mux`, `idle` and `storm`
     #[command(hide = true)]
     Server(ServerOptions),
     /// One side of one run of a comparison

@@ -6,7 +6,7 @@ use push_mux::{Address, CreditMode};
 
 use super::FeedOptions;
 
-/// What the server of `replicate` and `mux` is told by the process that starts it.
+/// What the server of the modes with one of our own is told by the process that starts it.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServerOptions {
     /// Where to listen.
@@ -18,6 +18,9 @@ pub(crate) struct ServerOptions {
     /// Shards; 0 is one for each core.
     #[arg(long, default_value_t = 0)]
     pub(crate) shards: usize,
+    /// Connections of a shard.
+    #[arg(long)]
+    pub(crate) connections_max: usize,
     /// Streams of a connection, and calls in flight on it.
     #[arg(long)]
     pub(crate) streams_max: usize,
@@ -54,6 +57,7 @@ impl ServerOptions {
         let mut option = |name: &str, value: String| line.extend([format!("--{name}"), value]);
         option("address", self.address.to_string());
         option("shards", self.shards.to_string());
+        option("connections-max", self.connections_max.to_string());
         option("streams-max", self.streams_max.to_string());
         option("receive-max", self.receive_max.to_string());
         option("receive-shard-max", self.receive_shard_max.to_string());
@@ -91,6 +95,7 @@ mod tests {
             address: "unix:/tmp/a b".parse().expect("an address"),
             cores: vec![0, 3],
             shards: 2,
+            connections_max: 8,
             streams_max: 9,
             receive_max: 10,
             receive_shard_max: 11,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use push_mux::mux::{Config, Credit, Limits};
-use push_mux::runtime::{ConnectOptions, cpus};
+use push_mux::runtime::{ConnectOptions, ServeOptions, cpus};
 use push_mux::secret::{self, Endpoint};
 use push_mux::{Address, Client, ClientOptions, CreditMode};
 
@@ -20,6 +20,9 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// Streams that a run opens besides its own: the control stream and one that nobody reads.
 const MORE_STREAMS: u32 = 16;
+
+/// Connections that a shard may have besides those of the run.
+const MORE_CONNECTIONS: usize = 256;
 
 /// The run broke off: messages are missing, so it counts as wrong.
 #[derive(Debug)]
@@ -102,6 +105,7 @@ impl Bench {
             address: listen_at(options.transport, socket.as_ref())?,
             shards: options.shards,
             cores: server_cores.clone(),
+            connections_max: connections_max(size.connections),
             streams_max: limits.streams_open_max,
             receive_max,
             receive_shard_max: (256 << 20).max(receive_max.saturating_mul(u64::from(size.connections))),
@@ -170,6 +174,11 @@ pub(super) fn listen_at(transport: Transport, socket: Option<&Socket>) -> anyhow
         }
     };
     Ok(text.parse()?)
+}
+
+/// Connections that a shard must take: all may be on one, and those that just ended may still be counted.
+fn connections_max(connections: u32) -> usize {
+    (connections as usize).saturating_add(MORE_CONNECTIONS).max(ServeOptions::default().connections_max)
 }
 
 /// What a connection must be able to hold when nobody reads: enough for the window of every stream.

@@ -14,7 +14,7 @@ use crate::cli::{MuxOptions, word};
 use crate::machine::Machine;
 use crate::row::Ends;
 use crate::table::counted;
-use crate::usage::resident_bytes;
+use crate::usage::{grown, resident};
 
 /// Streams on the connection when nothing is said.
 const STREAMS: u32 = 10_000;
@@ -115,7 +115,6 @@ type Halves = (SendStream, RecvStream);
 
 /// Opens the streams; by how much the two processes grew.
 async fn measure(clients: &[Client], size: Size, server: u32) -> anyhow::Result<Ends<u64>> {
-    let us = std::process::id();
     for client in clients {
         for _ in 0..WARM_UP {
             let mut stream = client.duplex("echo", [(); 0]).await?;
@@ -123,7 +122,7 @@ async fn measure(clients: &[Client], size: Size, server: u32) -> anyhow::Result<
         }
     }
     sleep(REST).await;
-    let before = Ends { server: resident_bytes(server), client: resident_bytes(us) };
+    let before = resident(server);
     let mut held: Vec<Halves> = Vec::new();
     held.reserve_exact(clients.len() * size.streams as usize);
     for client in clients {
@@ -136,19 +135,15 @@ async fn measure(clients: &[Client], size: Size, server: u32) -> anyhow::Result<
         }
     }
     sleep(REST).await;
-    let after = Ends { server: resident_bytes(server), client: resident_bytes(us) };
+    let after = resident(server);
     for client in clients {
         let open = client.connection().inspect(push_mux::mux::Session::streams_open);
         if open < size.streams as usize {
             return Err(Lost(format!("only {open} of {} streams are open", size.streams)).into());
         }
     }
-    let grown = Ends {
-        server: after.server.saturating_sub(before.server),
-        client: after.client.saturating_sub(before.client),
-    };
     drop(held);
-    Ok(grown)
+    Ok(grown(before, after))
 }
 
 async fn exchange((tx, rx): &mut Halves) -> anyhow::Result<()> {

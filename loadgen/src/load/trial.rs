@@ -45,8 +45,12 @@ pub(crate) fn arguments(options: &MuxOptions, scenario: &str, size: Size) -> Vec
 
 /// Runs it and reads the object that it prints.
 pub(crate) fn run<T: DeserializeOwned>(options: &MuxOptions, line: &[String]) -> anyhow::Result<T> {
+    run_within(SLACK + Duration::from_secs_f64(options.seconds), line)
+}
+
+/// The same for a run that may take so long. One with errors prints its object too, and counts them in it.
+pub(crate) fn run_within<T: DeserializeOwned>(deadline: Duration, line: &[String]) -> anyhow::Result<T> {
     let mut worker = Worker::again(line)?;
-    let deadline = SLACK + Duration::from_secs_f64(options.seconds);
     match worker.line(deadline) {
         Ok(line) => serde_json::from_str(&line).with_context(|| format!("a run said {line:?}")),
         Err(Silence::Ended) => Err(Lost(format!("a run failed: {}", worker.end())).into()),

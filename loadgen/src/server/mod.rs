@@ -1,4 +1,4 @@
-//! The server of `replicate` and `mux`: a process of its own, so that its time and memory can be told apart.
+//! The server of `replicate`, `mux`, `idle` and `storm`: a process of its own, so that its time and memory can be told apart.
 //!
 //! Prints `{"address":…}` once it listens, and serves until it is killed.
 
@@ -31,6 +31,7 @@ pub(crate) struct Listening {
 /// Serves until killed.
 pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     process::die_with_parent();
+    machine::raise_open_files()?;
     if !options.cores.is_empty() {
         machine::keep_to(&options.cores)?;
     }
@@ -71,6 +72,7 @@ fn serve_options(options: &ServerOptions) -> anyhow::Result<ServeOptions> {
             ..Config::default()
         },
         congestion: options.congestion.clone(),
+        connections_max: options.connections_max,
         receive_bytes_max: options.receive_shard_max,
         // Asked for by those that shake hands, and drawn anew for each server: clients learn it from the address.
         credentials: Some(Credentials::anonymous()?),

@@ -1,5 +1,6 @@
-//! `loadgen replicate` and `loadgen mux` as a user runs them, with little work.
+//! `loadgen replicate`, `mux`, `idle` and `storm` as a user runs them, with little work.
 
+mod connections;
 mod faults;
 mod history;
 mod mux;

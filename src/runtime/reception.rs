@@ -65,7 +65,11 @@ impl Reception {
     }
 
     fn serve_plain(&self, accepted: Accepted) {
-        let grant = self.0.service.authorise(&accepted.peer);
+        let ask = AssertUnwindSafe(|| self.0.service.authorise(&accepted.peer));
+        let Ok(grant) = std::panic::catch_unwind(ask) else {
+            tracing::error!(peer = %accepted.peer, "authorising a peer panicked: its connection is closed");
+            return self.refuse("handshake_panicked");
+        };
         let Some(grant) = grant else { return self.refuse("handshake_refused") };
         match self.0.shard.link(accepted.fd, Vec::new()) {
             Ok(link) => self.start(link, accepted.peer, grant),

@@ -2,7 +2,7 @@
 //!
 //! [`mod@bench`] starts the server in a process of its own and shares the cores out; [`fleet`] runs the clients, an executor
 //! on each core, and measures; [`mod@replicate`], [`streams`] and [`light`] are the work that they do. [`mod@idle`], [`mod@isolation`]
-//! and [`mod@shards`] put several runs side by side, each in fresh processes ([`trial`]). [`idle_connections`] and [`storm`] are about
+//! and [`mod@shards`] put several runs side by side, each in fresh processes ([`trial`]). [`idle_connections`] and [`mod@storm`] are about
 //! the connections themselves, of which [`crowd`] makes many.
 
 mod bench;

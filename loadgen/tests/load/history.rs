@@ -14,7 +14,7 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let line = "server --address 127.0.0.1:0 --shards 1 --streams-max 64 --receive-max 1048576 \
+        let line = "server --address 127.0.0.1:0 --shards 1 --connections-max 64 --streams-max 64 --receive-max 1048576 \
                     --receive-shard-max 1048576 --credit auto --credit-mode auto --feeds --messages 10";
         let mut child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
             .args(line.split_whitespace())

@@ -39,6 +39,9 @@ async fn ok(_call: Call) -> Result<bool, CallError> {
     Ok(true)
 }
 
+/// Set for the copy of this program that runs one test alone.
+const ALONE: &str = "PUSH_MUX_TEST_ALONE";
+
 #[test]
 fn a_panicking_handler_costs_its_connection_and_nothing_else() {
     let rig = Rig::new(|_| {
@@ -116,6 +119,15 @@ fn an_abort_or_a_lost_connection_drops_the_handlers_future() {
 
 #[test]
 fn nothing_is_left_of_servers_that_ran() {
+    // Files are counted for the process, and other tests of this one open them too: so it runs in one of its own.
+    if std::env::var_os(ALONE).is_none() {
+        let name = "faults::nothing_is_left_of_servers_that_ran";
+        let mut again = std::process::Command::new(std::env::current_exe().expect("this program has a path"));
+        let ran = again.args([name, "--exact"]).env(ALONE, "1").output().expect("it starts");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
+        assert!(String::from_utf8_lossy(&ran.stdout).contains("1 passed"), "the test is found by its name");
+        return;
+    }
     // The first run opens what stays for the life of the process.
     let run = || {
         let rig = Rig::with("net:127.0.0.1:0", ServeOptions { shards: Some(2), ..options() }, |_| {
@@ -139,14 +151,8 @@ fn nothing_is_left_of_servers_that_ran() {
     for _ in 0..3 {
         run();
     }
-    // Other tests of this process open files at the same time, but close them too: what is leaked stays.
-    for _ in 0..300 {
-        if open_files() < before + 24 {
-            return;
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-    assert!(open_files() < before + 24, "{} files, {before} before", open_files());
+    // glommio 0.9 keeps one event counter of each executor that ended: three a run.
+    assert!(open_files() <= before + 3 * 3 + 2, "{} files, {before} before", open_files());
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::compare::failure::Failure;
+use crate::compare::work::Work;
 use crate::latency::Recorder;
 use crate::row::{CreditCounts, Ends, Latency, Row};
-use crate::scenario::Work;
 use crate::usage::Sample;
 
 /// How often the watchdog looks.
@@ -73,16 +73,16 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// The row of this run.
+    /// The row of this run; whoever knows the scenario by a better name than its shape may put that in.
     pub(crate) fn into_row(self, peer: &str, work: &Work) -> Row {
         let seconds = self.seconds.max(1e-9);
         Row {
-            scenario: work.scenario.name.to_owned(),
+            scenario: work.shape.to_string(),
             peer: peer.to_owned(),
             transport: "tcp".to_owned(),
             connections: 1,
-            streams: work.scenario.streams,
-            body_bytes: work.scenario.body as u64,
+            streams: work.at_once(),
+            body_bytes: work.body as u64,
             messages: self.tally.messages,
             seconds: self.seconds,
             messages_per_second: self.tally.messages as f64 / seconds,
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn rates_follow_from_the_tally_and_the_clock() {
-        let work = Work::new(scenario::find("source-4k").expect("listed"), 1000);
+        let work = scenario::find("source-4k").expect("listed").work(1000);
         let measured = Measured {
             tally: Tally { messages: 1000, bytes: 4_096_000, errors: 1 },
             seconds: 0.5,
@@ -199,7 +199,7 @@ mod tests {
         };
         let row = measured.into_row("tcp", &work);
         assert_eq!((row.messages_per_second, row.megabytes_per_second), (2000.0, 8.192));
-        assert_eq!((row.peer.as_str(), row.scenario.as_str(), row.errors), ("tcp", "source-4k", 1));
+        assert_eq!((row.peer.as_str(), row.scenario.as_str(), row.errors), ("tcp", "source", 1));
     }
 
     #[test]

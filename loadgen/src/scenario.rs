@@ -1,13 +1,6 @@
 //! The work that is compared: who sends what to whom, and how much of it at once.
 
-/// Which way messages go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
-    /// The client asks once per stream, the server sends messages as fast as it may.
-    Source,
-    /// The client calls, the server answers each call with a body of the same size.
-    Async,
-}
+use crate::compare::work::{Shape, Windows, Work};
 
 /// A named piece of work over one connection.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,8 +11,10 @@ pub(crate) struct Scenario {
     pub(crate) about: &'static str,
     /// Which way messages go.
     pub(crate) shape: Shape,
-    /// Streams open at once; for calls, how many are in flight.
+    /// Streams open at once.
     pub(crate) streams: u32,
+    /// Messages of one ping-pong stream on their way at once, or calls in flight.
+    pub(crate) depth: u32,
     /// Size of every body.
     pub(crate) body: usize,
 }
@@ -31,6 +26,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         about: "one stream of 64-byte messages, server to client",
         shape: Shape::Source,
         streams: 1,
+        depth: 1,
         body: 64,
     },
     Scenario {
@@ -38,6 +34,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         about: "100 streams of 64-byte messages, server to client",
         shape: Shape::Source,
         streams: 100,
+        depth: 1,
         body: 64,
     },
     Scenario {
@@ -45,6 +42,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         about: "10,000 streams of 64-byte messages, server to client",
         shape: Shape::Source,
         streams: 10_000,
+        depth: 1,
         body: 64,
     },
     Scenario {
@@ -52,20 +50,55 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         about: "one stream of 4 KiB messages, server to client",
         shape: Shape::Source,
         streams: 1,
+        depth: 1,
         body: 4096,
+    },
+    Scenario {
+        name: "sink-64",
+        about: "one stream of 64-byte messages, client to server",
+        shape: Shape::Sink,
+        streams: 1,
+        depth: 1,
+        body: 64,
+    },
+    Scenario {
+        name: "sink-64-100",
+        about: "100 streams of 64-byte messages, client to server",
+        shape: Shape::Sink,
+        streams: 100,
+        depth: 1,
+        body: 64,
+    },
+    Scenario {
+        name: "ping-pong-64",
+        about: "one stream of 64-byte messages to the server and back, one at a time",
+        shape: Shape::PingPong,
+        streams: 1,
+        depth: 1,
+        body: 64,
+    },
+    Scenario {
+        name: "ping-pong-64-100",
+        about: "100 streams of 64-byte messages to the server and back, one at a time on each",
+        shape: Shape::PingPong,
+        streams: 100,
+        depth: 1,
+        body: 64,
     },
     Scenario {
         name: "async-1",
         about: "calls with 64-byte bodies, one at a time",
         shape: Shape::Async,
         streams: 1,
+        depth: 1,
         body: 64,
     },
     Scenario {
         name: "async-64",
         about: "calls with 64-byte bodies, 64 in flight",
         shape: Shape::Async,
-        streams: 64,
+        streams: 1,
+        depth: 64,
         body: 64,
     },
 ];
@@ -75,32 +108,12 @@ pub(crate) fn find(name: &str) -> Option<&'static Scenario> {
     SCENARIOS.iter().find(|scenario| scenario.name == name)
 }
 
-/// A scenario with a size: what one run does.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Work {
-    /// What is done.
-    pub(crate) scenario: &'static Scenario,
-    /// Messages on each stream, or, for calls, all of them together.
-    pub(crate) each: u32,
-}
-
-impl Work {
+impl Scenario {
     /// At least one message a stream, and about `messages` in all.
-    pub(crate) fn new(scenario: &'static Scenario, messages: u64) -> Self {
-        let streams = match scenario.shape {
-            Shape::Source => u64::from(scenario.streams),
-            Shape::Async => 1,
-        };
-        let each = u32::try_from((messages / streams).max(1)).unwrap_or(u32::MAX);
-        Self { scenario, each }
-    }
-
-    /// How many messages the receiver must see.
-    pub(crate) fn messages(&self) -> u64 {
-        match self.scenario.shape {
-            Shape::Source => u64::from(self.each) * u64::from(self.scenario.streams),
-            Shape::Async => u64::from(self.each),
-        }
+    pub(crate) fn work(&self, messages: u64) -> Work {
+        let each = u32::try_from((messages / u64::from(self.streams)).max(1)).unwrap_or(u32::MAX);
+        let Self { shape, streams, depth, body, .. } = *self;
+        Work { shape, streams, body, depth, each, windows: Windows::Default }
     }
 }
 
@@ -119,9 +132,9 @@ mod tests {
     #[test]
     fn messages_are_shared_out_evenly_over_streams() {
         let many = find("source-64-100").expect("listed");
-        assert_eq!(Work::new(many, 1050).messages(), 1000);
-        assert_eq!(Work::new(many, 1).messages(), 100);
+        assert_eq!(many.work(1050).messages(), 1000);
+        assert_eq!(many.work(1).messages(), 100);
         let calls = find("async-64").expect("listed");
-        assert_eq!(Work::new(calls, 1050).messages(), 1050);
+        assert_eq!(calls.work(1050).messages(), 1050);
     }
 }

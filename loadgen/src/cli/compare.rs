@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use crate::compare::peers;
+use crate::compare::work::Work;
 use crate::scenario::SCENARIOS;
 
 /// Options of `loadgen compare`.
@@ -88,15 +89,16 @@ pub(crate) struct PeerOptions {
     /// Which peer.
     #[arg(long, value_parser = peer_names())]
     pub(crate) peer: String,
-    /// Which work.
-    #[arg(long, value_parser = scenario_names())]
-    pub(crate) scenario: String,
-    /// How much of it.
-    #[arg(long)]
-    pub(crate) messages: u64,
+    /// Which work, as JSON.
+    #[arg(long, value_name = "JSON", value_parser = work)]
+    pub(crate) work: Work,
     /// The core to stay on.
     #[arg(long)]
     pub(crate) core: Option<usize>,
+}
+
+fn work(json: &str) -> Result<Work, serde_json::Error> {
+    serde_json::from_str(json)
 }
 
 fn scenario_names() -> clap::builder::PossibleValuesParser {

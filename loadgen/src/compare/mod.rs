@@ -13,6 +13,7 @@ pub(crate) mod plan;
 pub(crate) mod summary;
 pub(crate) mod trial;
 pub(crate) mod verify;
+pub(crate) mod work;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,12 +23,13 @@ use anyhow::Context;
 use self::peers::Peer;
 use self::summary::Summary;
 use self::trial::Bench;
+use self::work::Windows;
 use crate::cli::CompareOptions;
 use crate::machine::{self, Machine};
 use crate::netns::{self, Place};
 use crate::progress::Progress;
 use crate::row::Row;
-use crate::scenario::{SCENARIOS, Scenario, Work};
+use crate::scenario::{SCENARIOS, Scenario};
 use crate::table;
 
 /// Runs `loadgen compare`.
@@ -87,7 +89,9 @@ impl<'a> Comparison<'a> {
         if server_core == client_core {
             lines.push("both processes share one core: ratios hold, rates do not".to_owned());
         }
-        lines.extend(self.peers.iter().map(|peer| format!("{}: {}", peer.name(), peer.settings())));
+        lines.extend(
+            self.peers.iter().map(|peer| format!("{}: {}", peer.name(), peer.settings(Windows::Default))),
+        );
         for line in lines {
             if self.options.json { eprintln!("{line}") } else { println!("{line}") }
         }
@@ -102,7 +106,7 @@ impl<'a> Comparison<'a> {
         let mut entrants = Vec::new();
         let mut remarks = Vec::new();
         for &peer in &self.peers {
-            match peer.refuses(scenario) {
+            match peer.refuses(&scenario.work(self.options.messages.unwrap_or(1))) {
                 Some(why) => {
                     remarks.push(format!("{}: skipped, {why}", peer.name()));
                     progress.advance(self.options.runs as u64 + 1);
@@ -177,8 +181,9 @@ impl<'a> Comparison<'a> {
     ) -> Result<Row, String> {
         let name = entrant.peer.name();
         progress.say(&format!("{} {name}", scenario.name));
-        let work = Work::new(scenario, entrant.messages);
-        trial::run(name, &work, &self.bench).map_err(|failure| failure.failed)
+        let work = scenario.work(entrant.messages);
+        let row = trial::run(name, &work, &self.bench).map_err(|failure| failure.failed)?;
+        Ok(Row { scenario: scenario.name.to_owned(), ..row })
     }
 
     fn print(&self, scenario: &Scenario, summaries: &[Summary], remarks: &[String]) {

@@ -1,6 +1,7 @@
 //! Who runs when: peers take turns, so that a busy minute of the machine hits them all.
 
-use crate::scenario::{Scenario, Shape};
+use super::work::Shape;
+use crate::scenario::Scenario;
 
 /// The order of `peers` in one round.
 ///
@@ -20,8 +21,8 @@ pub(crate) fn order(round: usize, peers: usize) -> Vec<usize> {
 /// How many messages to try first, to learn a peer's speed.
 pub(crate) fn first_try(scenario: &Scenario) -> u64 {
     match scenario.shape {
-        Shape::Source => 20_000.max(u64::from(scenario.streams) * 5),
-        Shape::Async => 500 * u64::from(scenario.streams),
+        Shape::Source | Shape::Sink => 20_000.max(u64::from(scenario.streams) * 5),
+        Shape::PingPong | Shape::Async => 500 * u64::from(scenario.streams) * u64::from(scenario.depth),
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use super::work::Work;
 use crate::process::{Silence, Worker};
 use crate::row::Row;
-use crate::scenario::Work;
 
 /// How long a server may take to listen.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -78,8 +78,7 @@ fn start(
     let mut arguments = vec!["peer".to_owned(), side.to_owned()];
     let options = [
         ("--peer", peer.to_owned()),
-        ("--scenario", work.scenario.name.to_owned()),
-        ("--messages", work.messages().to_string()),
+        ("--work", serde_json::to_string(work).map_err(Failure::broken)?),
         ("--core", core.to_string()),
     ];
     for (option, value) in options.iter().chain(more) {

@@ -22,9 +22,9 @@ use tokio::task::JoinSet;
 use super::{ANY_PORT, MOST_STREAMS, Peer, one_thread};
 use crate::compare::trial::Ready;
 use crate::compare::verify::{self, Check};
+use crate::compare::work::{Shape, Windows, Work};
 use crate::latency::Recorder;
 use crate::measure::{Measured, Meter, Seen, Tally};
-use crate::scenario::{Shape, Work};
 
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
@@ -41,8 +41,9 @@ impl Peer for H2 {
         "h2"
     }
 
-    fn settings(&self) -> &'static str {
+    fn settings(&self, _windows: Windows) -> String {
         "tokio current-thread, cleartext, 1 MiB stream and 16 MiB connection windows, no small-frame budget"
+            .to_owned()
     }
 
     fn serve(&self, _work: &Work) -> anyhow::Result<()> {
@@ -85,9 +86,10 @@ impl Peer for H2 {
                     eprintln!("{error:#}");
                 }
             });
-            match work.scenario.shape {
+            match work.shape {
                 Shape::Source => receive_all(client, work, meter).await,
                 Shape::Async => call_all(client, work, meter).await,
+                Shape::Sink | Shape::PingPong => bail!("not this shape"),
             }
         })
     }
@@ -125,11 +127,11 @@ async fn send_all(stream: &mut SendStream<Bytes>, each: u32, body: usize) -> any
 }
 
 async fn receive_all(client: SendRequest<Bytes>, work: &Work, meter: &Meter) -> anyhow::Result<Measured> {
-    let (each, body, seen) = (work.each, work.scenario.body, meter.seen());
+    let (each, body, seen) = (work.each, work.body, meter.seen());
     let running = meter.start();
     let mut tasks = JoinSet::new();
     let mut client = client.ready().await?;
-    for _stream in 0..work.scenario.streams {
+    for _stream in 0..work.streams {
         client = client.ready().await?;
         let request = Request::get(format!("http://localhost/{each}/{body}")).body(())?;
         let (response, _) = client.send_request(request, true)?;
@@ -171,7 +173,7 @@ async fn call_all(client: SendRequest<Bytes>, work: &Work, meter: &Meter) -> any
     let next = Arc::new(AtomicU32::new(0));
     let running = meter.start();
     let mut tasks = JoinSet::new();
-    for _caller in 0..work.scenario.streams {
+    for _caller in 0..work.depth {
         let (client, seen, work) = (client.clone(), meter.seen(), *work);
         let (recorder, next) = (Arc::clone(&recorder), Arc::clone(&next));
         tasks.spawn(call_in_turn(client, work, next, recorder, seen));
@@ -192,7 +194,7 @@ async fn call_in_turn(
     recorder: Arc<Mutex<Recorder>>,
     seen: Seen,
 ) -> anyhow::Result<Tally> {
-    let mut message = verify::body(work.scenario.body);
+    let mut message = verify::body(work.body);
     let mut tally = Tally::default();
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);

@@ -16,10 +16,10 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use super::Peer;
+use crate::compare::work::{Shape, Windows, Work};
 use crate::measure::{Measured, Meter, Tally};
 use crate::process::{Silence, Worker};
 use crate::row::Ends;
-use crate::scenario::{Scenario, Shape, Work};
 use crate::usage::Usage;
 
 /// How often the client's memory is looked at.
@@ -68,12 +68,15 @@ impl Peer for Js {
         self.name
     }
 
-    fn settings(&self) -> &'static str {
-        self.settings
+    fn settings(&self, _windows: Windows) -> String {
+        self.settings.to_owned()
     }
 
-    fn refuses(&self, scenario: &Scenario) -> Option<String> {
-        if scenario.shape == Shape::Source && self.package == "muxrpc" {
+    fn refuses(&self, work: &Work) -> Option<String> {
+        if matches!(work.shape, Shape::Sink | Shape::PingPong) {
+            return Some("it takes part in sources and calls only".to_owned());
+        }
+        if work.shape == Shape::Source && self.package == "muxrpc" {
             return Some("it takes part in calls only".to_owned());
         }
         missing(&folder(), self.package.trim_end_matches("-shs"))
@@ -115,22 +118,19 @@ impl Report {
     /// Messages that are missing, or that have other sizes than were asked for, are errors.
     fn tally(&self, work: &Work) -> Tally {
         let missing = work.messages().abs_diff(self.messages);
-        let sizes_are_known = work.scenario.shape == Shape::Source;
-        let odd = sizes_are_known && self.bytes != self.messages * work.scenario.body as u64;
+        let sizes_are_known = work.shape == Shape::Source;
+        let odd = sizes_are_known && self.bytes != self.messages * work.body as u64;
         Tally { messages: self.messages, bytes: self.bytes, errors: missing + u64::from(odd) }
     }
 }
 
 /// The work in the client's words.
 fn work_options(work: &Work) -> Vec<String> {
-    let (scenario, many) = match work.scenario.shape {
-        Shape::Source => ("source", "--streams"),
-        Shape::Async => ("async", "--concurrency"),
-    };
     let options = [
-        ("--scenario", scenario.to_owned()),
-        (many, work.scenario.streams.to_string()),
-        ("--size", work.scenario.body.to_string()),
+        ("--scenario", work.shape.to_string()),
+        ("--streams", work.streams.to_string()),
+        ("--concurrency", work.depth.to_string()),
+        ("--size", work.body.to_string()),
         ("--messages", work.messages().to_string()),
     ];
     options.into_iter().flat_map(|(option, value)| [option.to_owned(), value]).collect()
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn missing_messages_and_odd_sizes_are_errors() {
         let errors = |scenario, messages, bytes| {
-            let work = Work::new(crate::scenario::find(scenario).expect("listed"), 10);
+            let work = crate::scenario::find(scenario).expect("listed").work(10);
             Report { messages, bytes, seconds: 1.0, cpu_seconds: 1.0 }.tally(&work).errors
         };
         assert_eq!(errors("source-64", 10, 640), 0);

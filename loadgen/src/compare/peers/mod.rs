@@ -16,28 +16,34 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::failure::Failure;
+use super::work::{Shape, Windows, Work};
 use crate::cli::PeerOptions;
 use crate::machine;
 use crate::measure::{Measured, Meter};
 use crate::process;
-use crate::scenario::{Scenario, Work, find};
 
-/// One implementation of the scenarios.
+/// One implementation of the work that is compared.
 ///
-/// In a source scenario the client opens `streams` streams and asks on each for `each` messages; the server sends them
-/// by one call of its API for each message, numbered in their first four bytes; the client checks them by
-/// [`Check`](super::verify::Check). In an async scenario the client makes `each` calls, `streams` of them in flight,
-/// with a numbered body, and checks the reply, which is the same bytes.
+/// Each message is numbered in its first four bytes and is sent by one call of the implementation's API.
+/// - Source: the client opens `streams` streams and asks on each for `each` messages, and checks them by
+///   [`Check`](super::verify::Check).
+/// - Sink: the client sends `each` messages on each of `streams` streams. The server checks them in the same way and
+///   answers at the end what it saw; that is what the client reports, with the missing ones as errors.
+/// - Ping-pong: the client keeps `depth` messages on their way on each of `streams` streams, and checks that each comes
+///   back as it was; each has a latency.
+/// - Async: the client makes `each` calls, `depth` of them in flight, with a numbered body, and checks the reply, which
+///   is the same bytes; each has a latency.
 pub(crate) trait Peer: Sync {
     /// What `--peer` takes and rows bear.
     fn name(&self) -> &'static str;
 
-    /// Windows, buffers, runtime: what a reader must know to call the comparison fair. One line.
-    fn settings(&self) -> &'static str;
+    /// Runtime, windows and buffers at those windows: what a reader must know to call the comparison fair. One line.
+    fn settings(&self, windows: Windows) -> String;
 
-    /// Why it cannot do this scenario on this machine, if it cannot.
-    fn refuses(&self, _scenario: &Scenario) -> Option<String> {
-        None
+    /// Why it cannot do this work on this machine, if it cannot.
+    fn refuses(&self, work: &Work) -> Option<String> {
+        let is_known = matches!(work.shape, Shape::Source | Shape::Async);
+        (!is_known).then(|| format!("it has no {}", work.shape))
     }
 
     /// Listens on a loopback port chosen by the system, announces it by
@@ -65,7 +71,7 @@ pub(crate) fn all() -> &'static [&'static dyn Peer] {
     ]
 }
 
-/// Room for the streams of every scenario, for peers that must be told a limit.
+/// Room for the streams of all common work, for peers that must be told a limit.
 const MOST_STREAMS: u32 = 16_384;
 
 /// A server that may use any loopback port.
@@ -116,11 +122,10 @@ pub(crate) fn drive(options: &PeerOptions, port: u16, server_process: u32, limit
 
 fn prepare(options: &PeerOptions) -> anyhow::Result<(&'static dyn Peer, Work)> {
     let peer = all().iter().find(|peer| peer.name() == options.peer).context("no such peer")?;
-    let scenario = find(&options.scenario).context("no such scenario")?;
     if let Some(core) = options.core {
         machine::pin(core)?;
     }
-    Ok((*peer, Work::new(scenario, options.messages)))
+    Ok((*peer, options.work))
 }
 
 /// A runtime that stays on the thread that runs it.

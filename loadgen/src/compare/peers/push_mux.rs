@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use bytes::BytesMut;
 use push_mux::mux::{GATHER_BYTES_MIN, Limits};
 use push_mux::secret::Transport;
@@ -20,10 +20,10 @@ use push_mux::{
 use super::{MOST_STREAMS, Peer};
 use crate::compare::trial::Ready;
 use crate::compare::verify::{self, Check};
+use crate::compare::work::{Shape, Windows, Work};
 use crate::latency::Recorder;
 use crate::measure::{Measured, Meter, Seen, Tally};
 use crate::row::CreditCounts;
-use crate::scenario::{Shape, Work};
 
 /// Bodies that are not copied are cut from blocks of this size.
 const BLOCK: usize = 64 << 10;
@@ -56,8 +56,8 @@ impl Peer for PushMux {
         self.name
     }
 
-    fn settings(&self) -> &'static str {
-        self.settings
+    fn settings(&self, _windows: Windows) -> String {
+        self.settings.to_owned()
     }
 
     fn serve(&self, _work: &Work) -> anyhow::Result<()> {
@@ -90,9 +90,10 @@ impl Peer for PushMux {
             let client = Client::connect_with(&address, options).await.context("cannot connect")?;
             // The session has settled how credit flows before the clock starts, as the others' handshakes are over too.
             client.manifest().await?;
-            let mut measured = match work.scenario.shape {
+            let mut measured = match work.shape {
                 Shape::Source => receive_all(&client, work, meter).await?,
                 Shape::Async => call_all(&client, work, meter).await?,
+                Shape::Sink | Shape::PingPong => bail!("not this shape"),
             };
             let counters = client.connection().counters();
             measured.credit = Some(CreditCounts {
@@ -134,10 +135,10 @@ async fn same(call: Call) -> Result<String, CallError> {
 }
 
 async fn receive_all(client: &Client, work: &Work, meter: &Meter) -> anyhow::Result<Measured> {
-    let (each, body) = (work.each, work.scenario.body);
+    let (each, body) = (work.each, work.body);
     let running = meter.start();
     let mut tasks = Vec::new();
-    for _stream in 0..work.scenario.streams {
+    for _stream in 0..work.streams {
         let rx = client.source("count", (each, body)).await?;
         tasks.push(glommio::spawn_local(receive(rx, each, body, meter.seen())));
     }
@@ -164,7 +165,7 @@ async fn call_all(client: &Client, work: &Work, meter: &Meter) -> anyhow::Result
     let next = Rc::new(Cell::new(0));
     let running = meter.start();
     let mut tasks = Vec::new();
-    for _caller in 0..work.scenario.streams {
+    for _caller in 0..work.depth {
         let (client, recorder, next) = (client.clone(), Rc::clone(&recorder), Rc::clone(&next));
         tasks.push(glommio::spawn_local(call_in_turn(client, *work, next, recorder, meter.seen())));
     }
@@ -190,7 +191,7 @@ async fn call_in_turn(
             return Ok(tally);
         }
         next.set(index + 1);
-        let message = format!("{index:0width$}", width = work.scenario.body);
+        let message = format!("{index:0width$}", width = work.body);
         let began = Instant::now();
         let reply: String = client.call("same", (&message,)).await?;
         recorder.borrow_mut().record(began.elapsed());

@@ -8,14 +8,14 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::{ANY_PORT, Peer};
 use crate::compare::trial::Ready;
 use crate::compare::verify::{self, Check, Inbox};
+use crate::compare::work::{Shape, Windows, Work};
 use crate::latency::Recorder;
 use crate::measure::{Measured, Meter, Tally};
-use crate::scenario::{Shape, Work};
 
 const READ: usize = 256 << 10;
 const GATHER: usize = 64 << 10;
@@ -50,8 +50,8 @@ impl Peer for Tcp {
         self.name
     }
 
-    fn settings(&self) -> &'static str {
-        self.settings
+    fn settings(&self, _windows: Windows) -> String {
+        self.settings.to_owned()
     }
 
     fn serve(&self, work: &Work) -> anyhow::Result<()> {
@@ -63,23 +63,25 @@ impl Peer for Tcp {
         socket.read_exact(&mut request)?;
         let [_, streams, each, body] = unpack(&request);
         let mut outbox = Outbox::new(&socket, self.gather);
-        match work.scenario.shape {
+        match work.shape {
             Shape::Source => {
                 send_all(&mut outbox, streams, each, body as usize)?;
                 // Wait for the client to leave: it samples this process at the last message.
                 socket.read_exact(&mut request).or(Ok(()))
             }
             Shape::Async => answer_all(&socket, &mut outbox),
+            Shape::Sink | Shape::PingPong => bail!("not this shape"),
         }
     }
 
     fn drive(&self, work: &Work, server: SocketAddr, meter: &Meter) -> anyhow::Result<Measured> {
         let socket = TcpStream::connect(server).context("cannot connect")?;
         socket.set_nodelay(true)?;
-        match work.scenario.shape {
-            Shape::Source if work.scenario.streams == 1 => receive_all::<4>(&socket, work, meter),
+        match work.shape {
+            Shape::Source if work.streams == 1 => receive_all::<4>(&socket, work, meter),
             Shape::Source => receive_all::<8>(&socket, work, meter),
             Shape::Async => call_all(&socket, self.gather, work, meter),
+            Shape::Sink | Shape::PingPong => bail!("not this shape"),
         }
     }
 }
@@ -162,8 +164,8 @@ fn receive_all<const HEAD: usize>(
     work: &Work,
     meter: &Meter,
 ) -> anyhow::Result<Measured> {
-    let streams = work.scenario.streams as usize;
-    let mut checks = vec![Check::new(work.scenario.body); streams];
+    let streams = work.streams as usize;
+    let mut checks = vec![Check::new(work.body); streams];
     let mut inbox = Inbox::new(READ);
     let (seen, wanted) = (meter.seen(), work.messages());
     let mut received = 0;
@@ -190,8 +192,8 @@ fn receive_all<const HEAD: usize>(
 }
 
 fn call_all(mut socket: &TcpStream, gather: usize, work: &Work, meter: &Meter) -> anyhow::Result<Measured> {
-    let size = work.scenario.body;
-    let in_flight = work.scenario.streams.min(work.each);
+    let size = work.body;
+    let in_flight = work.depth.min(work.each);
     let mut outbox = Outbox::new(socket, gather);
     let mut message = u32::try_from(size)?.to_be_bytes().to_vec();
     message.extend(verify::body(size));
@@ -228,12 +230,12 @@ fn call_all(mut socket: &TcpStream, gather: usize, work: &Work, meter: &Meter) -
 }
 
 fn request(work: &Work) -> [u8; REQUEST] {
-    let kind = match work.scenario.shape {
+    let kind = match work.shape {
         Shape::Source => 0,
-        Shape::Async => 1,
+        Shape::Sink | Shape::PingPong | Shape::Async => 1,
     };
     let mut request = [0; REQUEST];
-    let numbers = [kind, work.scenario.streams, work.each, work.scenario.body as u32];
+    let numbers = [kind, work.streams, work.each, work.body as u32];
     for (place, number) in request.chunks_exact_mut(4).zip(numbers) {
         place.copy_from_slice(&number.to_be_bytes());
     }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use futures::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -24,9 +24,9 @@ use yamux::{Config, Connection, Mode, Stream};
 use super::{ANY_PORT, MOST_STREAMS, Peer, one_thread};
 use crate::compare::trial::Ready;
 use crate::compare::verify::{self, Check, Inbox};
+use crate::compare::work::{Shape, Windows, Work};
 use crate::latency::Recorder;
 use crate::measure::{Measured, Meter, Seen, Tally};
-use crate::scenario::{Shape, Work};
 
 /// Streams that the crate allows by itself.
 const DEFAULT_STREAMS: u32 = 512;
@@ -43,8 +43,8 @@ impl Peer for Yamux {
         "yamux"
     }
 
-    fn settings(&self) -> &'static str {
-        "tokio current-thread, default windows, streams limited to what the scenario needs"
+    fn settings(&self, _windows: Windows) -> String {
+        "tokio current-thread, default windows, streams limited to what the scenario needs".to_owned()
     }
 
     fn serve(&self, work: &Work) -> anyhow::Result<()> {
@@ -72,9 +72,10 @@ impl Peer for Yamux {
             let connection = Connection::new(socket.compat(), config(work), Mode::Client);
             let (opener, wanted) = mpsc::unbounded_channel();
             tokio::spawn(Driver { connection, wanted, waiting: VecDeque::new() }.run());
-            match work.scenario.shape {
+            match work.shape {
                 Shape::Source => receive_all(Opener(opener), work, meter).await,
                 Shape::Async => call_all(Opener(opener), work, meter).await,
+                Shape::Sink | Shape::PingPong => bail!("not this shape"),
             }
         })
     }
@@ -82,7 +83,7 @@ impl Peer for Yamux {
 
 fn config(work: &Work) -> Config {
     let mut config = Config::default();
-    if work.scenario.streams > DEFAULT_STREAMS {
+    if work.streams > DEFAULT_STREAMS {
         config.set_max_connection_receive_window(None).set_max_num_streams(MOST_STREAMS as usize);
     }
     config
@@ -157,7 +158,7 @@ async fn answer(mut stream: Stream) -> anyhow::Result<()> {
 }
 
 async fn receive_all(opener: Opener, work: &Work, meter: &Meter) -> anyhow::Result<Measured> {
-    let streams = work.scenario.streams;
+    let streams = work.streams;
     let running = meter.start();
     let mut tasks = JoinSet::new();
     for _stream in 0..streams {
@@ -171,11 +172,11 @@ async fn receive_all(opener: Opener, work: &Work, meter: &Meter) -> anyhow::Resu
 }
 
 async fn receive(opener: Opener, work: Work, seen: Seen) -> anyhow::Result<Tally> {
-    let body = work.scenario.body;
+    let body = work.body;
     let mut stream = opener.open().await?;
     stream.write_all(&pack(work.each, body)?).await?;
     let mut check = Check::new(body);
-    let read_at_a_time = if work.scenario.streams > DEFAULT_STREAMS { 2 << 10 } else { 16 << 10 };
+    let read_at_a_time = if work.streams > DEFAULT_STREAMS { 2 << 10 } else { 16 << 10 };
     let mut inbox = Inbox::new(read_at_a_time.max(body + 4));
     let mut received = 0;
     while received < u64::from(work.each) {
@@ -193,7 +194,7 @@ async fn call_all(opener: Opener, work: &Work, meter: &Meter) -> anyhow::Result<
     let next = Arc::new(AtomicU32::new(0));
     let running = meter.start();
     let mut tasks = JoinSet::new();
-    for _caller in 0..work.scenario.streams {
+    for _caller in 0..work.depth {
         let (recorder, next) = (Arc::clone(&recorder), Arc::clone(&next));
         tasks.spawn(call_in_turn(opener.clone(), *work, next, recorder, meter.seen()));
     }
@@ -213,7 +214,7 @@ async fn call_in_turn(
     recorder: Arc<Mutex<Recorder>>,
     seen: Seen,
 ) -> anyhow::Result<Tally> {
-    let size = work.scenario.body;
+    let size = work.body;
     let mut message = pack(0, size)?.to_vec();
     message.extend(framed(size)?);
     let mut reply = framed(size)?;

@@ -104,6 +104,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 ];
 
 /// The scenario of that name.
+#[cfg(test)]
 pub(crate) fn find(name: &str) -> Option<&'static Scenario> {
     SCENARIOS.iter().find(|scenario| scenario.name == name)
 }

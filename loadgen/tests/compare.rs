@@ -1,11 +1,25 @@
 //! `loadgen compare` as a user runs it, with little work.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-const SCENARIOS: [&str; 6] =
-    ["source-64", "source-64-100", "source-64-10000", "source-4k", "async-1", "async-64"];
+const SCENARIOS: [&str; 10] = [
+    "source-64",
+    "source-64-100",
+    "source-64-10000",
+    "source-4k",
+    "sink-64",
+    "sink-64-100",
+    "ping-pong-64",
+    "ping-pong-64-100",
+    "async-1",
+    "async-64",
+];
+
+/// Peers that are part of this program.
+const BUILT_IN: [&str; 6] = ["push-mux", "push-mux-shs", "tcp", "tcp-coalesced", "h2", "yamux"];
 
 fn loadgen(arguments: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_loadgen"))
@@ -32,12 +46,12 @@ fn every_message_of_every_scenario_arrives_over_every_crate() {
     assert_eq!(rows.len(), peers.len() * SCENARIOS.len(), "{errors}");
     for row in rows {
         assert_eq!(row["errors"], 0, "{row}");
-        let streams = if row["scenario"] == "source-64-10000" { 10_000 } else { 2000 };
-        assert_eq!(row["messages"], streams, "{row}");
+        let messages = if row["scenario"] == "source-64-10000" { 10_000 } else { 2000 };
+        assert_eq!(row["messages"], messages, "{row}");
         assert!(row["ratio"]["median"].as_f64() > Some(0.0), "{row}");
         assert_eq!(
             row["latency_us"].is_null(),
-            row["scenario"].as_str().is_some_and(|name| name.starts_with("source"))
+            row["scenario"].as_str().is_some_and(|name| name.starts_with('s'))
         );
         assert!(row["rss_bytes"]["server"].as_u64() > Some(100_000), "{row}");
     }
@@ -65,5 +79,114 @@ fn what_does_not_exist_is_refused_before_any_load() {
         let output = loadgen(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{arguments}");
+    }
+}
+
+/// A server of one run, which goes when this does.
+struct Server {
+    process: Child,
+    port: u64,
+}
+
+impl Server {
+    fn start(peer: &str, work: &str) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+            .args(["peer", "serve", "--peer", peer, "--work", work])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program was built for this test");
+        let mut line = String::new();
+        let output = process.stdout.take().expect("a pipe");
+        BufReader::new(output).read_line(&mut line).expect("a line of text");
+        let ready: Value = serde_json::from_str(&line).expect("the server listens");
+        Self { process, port: ready["port"].as_u64().expect("a port") }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _already_gone = self.process.kill();
+        let _already_reaped = self.process.wait();
+    }
+}
+
+/// What the client of one run says.
+fn drive(peer: &str, work: &Value) -> Value {
+    let work = work.to_string();
+    let server = Server::start(peer, &work);
+    let output = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(["peer", "drive", "--peer", peer, "--work", &work, "--patience", "20", "--deadline", "40"])
+        .args(["--port", &server.port.to_string(), "--server-process", &server.process.id().to_string()])
+        .output()
+        .expect("the program was built for this test");
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(text.trim()).unwrap_or_else(|_| panic!("{peer}, {work}: {output:?}"))
+}
+
+/// Runs work and looks at the row that comes of it.
+fn check(peer: &str, work: &Value) {
+    let row = drive(peer, work);
+    let is_timed = work["shape"] == "ping-pong" || work["shape"] == "async";
+    let streams = if work["shape"] == "async" { 1 } else { work["streams"].as_u64().expect("a number") };
+    let messages = work["each"].as_u64().expect("a number") * streams;
+    assert_eq!(row["errors"], 0, "{peer}, {work}: {row}");
+    assert_eq!(row["messages"], messages, "{peer}, {work}: {row}");
+    assert_eq!(row["latency_us"].is_object(), is_timed, "{peer}, {work}: {row}");
+    let bytes =
+        row["megabytes_per_second"].as_f64().zip(row["seconds"].as_f64()).map(|(rate, time)| rate * time);
+    let wanted = (messages * work["body"].as_u64().expect("a number")) as f64 / 1e6;
+    assert!(bytes.is_some_and(|bytes| (bytes - wanted).abs() < 1e-6), "{peer}, {work}: {row}");
+}
+
+fn check_every_shape(peer: &str) {
+    for shape in ["source", "sink", "ping-pong", "async"] {
+        for (streams, body, depth, each, windows) in [
+            (1, 64, 1, 100, "default"),
+            (1, 65_536, 2, 20, "default"),
+            (1, 65_536, 300, 320, "equal"),
+            (7, 4096, 3, 50, "default"),
+            (7, 4096, 3, 50, "equal"),
+            (600, 64, 1, 3, "default"),
+            (600, 64, 1, 3, "equal"),
+        ] {
+            let streams = if shape == "async" { 1 } else { streams };
+            let work = json!({
+                "shape": shape, "streams": streams, "body": body, "depth": depth, "each": each,
+                "windows": windows,
+            });
+            check(peer, &work);
+        }
+    }
+}
+
+#[test]
+fn every_shape_works_over_push_mux() {
+    check_every_shape("push-mux");
+    check_every_shape("push-mux-shs");
+}
+
+#[test]
+fn every_shape_works_over_raw_tcp() {
+    check_every_shape("tcp");
+    check_every_shape("tcp-coalesced");
+}
+
+#[test]
+fn every_shape_works_over_h2() {
+    check_every_shape("h2");
+}
+
+#[test]
+fn every_shape_works_over_yamux() {
+    check_every_shape("yamux");
+}
+
+#[test]
+fn more_on_the_way_than_windows_and_sockets_hold_comes_back_all_the_same() {
+    for peer in BUILT_IN {
+        let work = json!({
+            "shape": "ping-pong", "streams": 3, "body": 65_536, "depth": 300, "each": 320, "windows": "default",
+        });
+        check(peer, &work);
     }
 }

@@ -10,6 +10,7 @@
 pub(crate) mod failure;
 pub(crate) mod peers;
 pub(crate) mod plan;
+pub(crate) mod rally;
 pub(crate) mod summary;
 pub(crate) mod trial;
 pub(crate) mod verify;

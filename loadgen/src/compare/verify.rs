@@ -2,6 +2,7 @@
 
 use anyhow::ensure;
 
+use super::work::Work;
 use crate::measure::Tally;
 
 /// A frame longer than this cannot be one of ours: the sender and the receiver are out of step.
@@ -47,6 +48,35 @@ pub(crate) fn body(size: usize) -> Vec<u8> {
     (0..size).map(|at| (at % 251) as u8).collect()
 }
 
+/// Length of what a receiver [reports](report).
+pub(crate) const REPORT: usize = 24;
+
+/// What a server counted, for its client.
+pub(crate) fn report(tally: Tally) -> [u8; REPORT] {
+    let mut report = [0; REPORT];
+    let counts = [tally.messages, tally.bytes, tally.errors];
+    for (place, count) in report.as_chunks_mut().0.iter_mut().zip(counts) {
+        *place = count.to_be_bytes();
+    }
+    report
+}
+
+/// Reads a [`report`].
+pub(crate) fn reported(report: &[u8; REPORT]) -> Tally {
+    let mut counts = [0; 3];
+    for (count, place) in counts.iter_mut().zip(report.as_chunks().0) {
+        *count = u64::from_be_bytes(*place);
+    }
+    let [messages, bytes, errors] = counts;
+    Tally { messages, bytes, errors }
+}
+
+/// Counts what was sent and not received as errors, and so what was received and not sent.
+pub(crate) fn settle(received: Tally, work: &Work) -> Tally {
+    let missing = work.messages().abs_diff(received.messages);
+    Tally { errors: received.errors + missing, ..received }
+}
+
 /// Cuts `length | body` frames out of a byte stream that arrives in pieces of any size.
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -76,22 +106,33 @@ impl Inbox {
         Ok(())
     }
 
+    /// The next complete frame: `HEAD` bytes, of which the last four are the length of the body, and the body.
+    pub(crate) fn frame<const HEAD: usize>(&mut self) -> anyhow::Result<Option<&[u8]>> {
+        let Some(head) = self.buffer[self.start..self.end].first_chunk::<HEAD>() else { return Ok(None) };
+        let length = head.last_chunk().map_or(0, |length| u32::from_be_bytes(*length)) as usize;
+        let whole = HEAD + length;
+        let Some(frame) = self.buffer[self.start..self.end].get(..whole) else {
+            ensure!(length < ABSURD && whole <= self.buffer.len(), "a frame claims {length} bytes");
+            return Ok(None);
+        };
+        self.start += whole;
+        Ok(Some(frame))
+    }
+
+    /// Whether nothing is left of the bytes that came.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
     /// Hands every complete frame to `take`, with the `HEAD` bytes before it, of which the last four are its length.
     pub(crate) fn frames<const HEAD: usize>(
         &mut self,
         mut take: impl FnMut(&[u8; HEAD], &[u8]),
     ) -> anyhow::Result<()> {
-        while let Some((head, rest)) = self.buffer[self.start..self.end].split_first_chunk::<HEAD>() {
-            let length = head.last_chunk().map_or(0, |length| u32::from_be_bytes(*length)) as usize;
-            let Some(body) = rest.get(..length) else {
-                ensure!(
-                    length < ABSURD && HEAD + length <= self.buffer.len(),
-                    "a frame claims {length} bytes"
-                );
-                break;
-            };
-            take(head, body);
-            self.start += HEAD + length;
+        while let Some(frame) = self.frame::<HEAD>()? {
+            if let Some((head, body)) = frame.split_first_chunk() {
+                take(head, body);
+            }
         }
         Ok(())
     }
@@ -100,6 +141,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::work::{Shape, sample};
 
     #[test]
     fn length_and_order_are_checked_and_one_fault_counts_once() {
@@ -114,6 +156,16 @@ mod tests {
         check.message(&message[..7]);
         check.message(&[1]);
         assert_eq!(check.tally(), Tally { messages: 8, bytes: 56, errors: 3 });
+    }
+
+    #[test]
+    fn a_report_is_read_as_it_was_written_and_missing_messages_are_errors() {
+        let tally = Tally { messages: 29, bytes: 1 << 40, errors: 1 };
+        assert_eq!(reported(&report(tally)), tally);
+        let work = sample(Shape::Sink);
+        assert_eq!(settle(tally, &work), Tally { errors: 2, ..tally });
+        assert_eq!(settle(Tally { messages: 30, ..tally }, &work).errors, 1);
+        assert_eq!(settle(Tally { messages: 31, ..tally }, &work).errors, 2);
     }
 
     #[test]

@@ -1,11 +1,14 @@
-//! The multiplexers that are compared, one file each.
+//! The multiplexers that are compared, one file or folder each.
 //!
 //! A peer is a [`Peer`] and a line in [`all`]. Its server and its client run in processes of their own, so nothing
 //! needs to be shut down with care; the server must live until the client is gone, because the client samples it.
 
+mod common;
 mod h2;
 mod js;
 mod push_mux;
+mod request;
+mod streams;
 mod tcp;
 mod yamux;
 
@@ -16,7 +19,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::failure::Failure;
-use super::work::{Shape, Windows, Work};
+use super::work::{Windows, Work};
 use crate::cli::PeerOptions;
 use crate::machine;
 use crate::measure::{Measured, Meter};
@@ -41,9 +44,8 @@ pub(crate) trait Peer: Sync {
     fn settings(&self, windows: Windows) -> String;
 
     /// Why it cannot do this work on this machine, if it cannot.
-    fn refuses(&self, work: &Work) -> Option<String> {
-        let is_known = matches!(work.shape, Shape::Source | Shape::Async);
-        (!is_known).then(|| format!("it has no {}", work.shape))
+    fn refuses(&self, _work: &Work) -> Option<String> {
+        None
     }
 
     /// Listens on a loopback port chosen by the system, announces it by
@@ -73,6 +75,12 @@ pub(crate) fn all() -> &'static [&'static dyn Peer] {
 
 /// Room for the streams of all common work, for peers that must be told a limit.
 const MOST_STREAMS: u32 = 16_384;
+
+/// Of one stream, where windows are equal.
+const STREAM_WINDOW: u32 = 1 << 20;
+
+/// Of all streams of a connection together, where windows are equal.
+const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// A server that may use any loopback port.
 const ANY_PORT: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
@@ -130,5 +138,5 @@ fn prepare(options: &PeerOptions) -> anyhow::Result<(&'static dyn Peer, Work)> {
 
 /// A runtime that stays on the thread that runs it.
 fn one_thread() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_io().build().context("cannot start the runtime")
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
 }

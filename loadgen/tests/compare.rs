@@ -19,7 +19,7 @@ const SCENARIOS: [&str; 10] = [
 ];
 
 /// Peers that are part of this program.
-const BUILT_IN: [&str; 6] = ["push-mux", "push-mux-shs", "tcp", "tcp-coalesced", "h2", "yamux"];
+const BUILT_IN: [&str; 7] = ["push-mux", "push-mux-shs", "tcp", "tcp-coalesced", "h2", "yamux", "quinn"];
 
 fn loadgen(arguments: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_loadgen"))
@@ -179,6 +179,11 @@ fn every_shape_works_over_h2() {
 #[test]
 fn every_shape_works_over_yamux() {
     check_every_shape("yamux");
+}
+
+#[test]
+fn every_shape_works_over_quinn() {
+    check_every_shape("quinn");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod common;
 mod h2;
 mod js;
 mod push_mux;
+mod quinn;
 mod request;
 mod streams;
 mod tcp;
@@ -67,6 +68,7 @@ pub(crate) fn all() -> &'static [&'static dyn Peer] {
         &tcp::COALESCED,
         &h2::H2,
         &yamux::Yamux,
+        &quinn::Quinn,
         &js::PUSH_MUX,
         &js::MUXRPC,
         &js::MUXRPC_SHS,

@@ -32,6 +32,9 @@ export function kindOf (name) {
 /** SSB clients compare this text, so it is the same for every implementation. */
 export const notAllowed = (name) => `method:${[].concat(name).join(',')} is not in list of allowed methods`
 
+/** What two sinks collected together. */
+export const added = (a, b) => ({ messages: a.messages + b.messages, bytes: a.bytes + b.bytes })
+
 /** The `i`th body of `count(n, size)`. */
 export function indexed (i, size) {
   const body = Buffer.alloc(size, 0x2e)

@@ -2,7 +2,7 @@
 import muxrpc from 'muxrpc'
 import net from 'node:net'
 import pull from 'pull-stream'
-import { ALLOWED, MANIFEST, bodyLength, indexed } from './demo.mjs'
+import { ALLOWED, MANIFEST, added, bodyLength, indexed } from './demo.mjs'
 import { pullSocket } from './pull-socket.mjs'
 
 // muxrpc queues whatever a source gives it in one turn, so sources give up their turn this often.
@@ -47,13 +47,14 @@ export function demoApi (wire, log) {
         cb(abort)
       }
     },
-    collect: () => {
+    // With 'sum' it adds to what earlier sinks of the connection collected.
+    collect: (sum) => {
       const tally = { messages: 0, bytes: 0 }
       return pull.drain((body) => {
         tally.messages++
         tally.bytes += bodyLength(body)
       }, (error) => {
-        collected = tally
+        collected = sum === 'sum' ? added(collected, tally) : tally
         log({ event: 'collected', ...tally, clean: !error })
       })
     },
@@ -154,6 +155,31 @@ export class MuxrpcPeer {
         if (result.messages % TURN === 0) this.wire.ready(() => cb(null, body))
         else cb(null, body)
       }, this.rpc.stream.remoteCall('sink', name, args, (end) => resolve({ ...result, end: end ?? true })))
+    })
+  }
+
+  /** Keeps `depth` of `make(0..count)` on their way to a method that sends each back; `onBack(body, i)` sees them come. */
+  pingPong (name, { count, depth, make, onBack }) {
+    let sent = 0
+    let back = 0
+    let waiting
+    const next = () => {
+      if (!waiting || (sent < count && sent - back >= depth)) return
+      const cb = waiting
+      waiting = undefined
+      if (sent < count) cb(null, make(sent++))
+      else cb(true)
+    }
+    const source = (abort, cb) => {
+      if (abort) return cb(abort)
+      waiting = cb
+      next()
+    }
+    return new Promise((resolve, reject) => {
+      pull(source, this.open(name, 'duplex'), pull.drain((body) => {
+        onBack(body, back++)
+        next()
+      }, (error) => error && error !== true ? reject(error) : resolve({ messages: back })))
     })
   }
 

@@ -1,6 +1,6 @@
 // The demo manifest served by push-mux 1.0.7.
 import net from 'node:net'
-import { MANIFEST, indexed, kindOf, notAllowed } from './demo.mjs'
+import { MANIFEST, added, indexed, kindOf, notAllowed } from './demo.mjs'
 import { HEADER } from './frames.mjs'
 import { PushPeer, Pump } from './push-peer.mjs'
 
@@ -99,7 +99,8 @@ function ticks (session, sub, [ms]) {
   feed(session, sub, pump, () => { clearInterval(timer); pump.stopped = false })
 }
 
-function collect (session, sub) {
+/** With 'sum' it adds to what earlier sinks of the connection collected. */
+function collect (session, sub, [sum]) {
   let messages = 0
   sub.sink = {
     paused: false,
@@ -109,8 +110,9 @@ function collect (session, sub) {
     end (end) {
       if (this.ended) return
       this.ended = true
-      session.collected = { messages, bytes: sub.reads - HEADER * messages }
-      session.log({ event: 'collected', ...session.collected, reads: sub.reads, clean: end === true })
+      const tally = { messages, bytes: sub.reads - HEADER * messages }
+      session.collected = sum === 'sum' ? added(session.collected, tally) : tally
+      session.log({ event: 'collected', ...tally, reads: sub.reads, clean: end === true })
       if (!sub.parent.ended) sub.end(true)
     }
   }

@@ -271,6 +271,36 @@ export class PushPeer {
     return result
   }
 
+  /** Keeps `depth` of `make(0..count)` on their way to a method that sends each back; `onBack(body, i)` sees them come. */
+  async pingPong (name, { count, depth, make, onBack }) {
+    const sub = this.open(name, 'duplex')
+    let back = 0
+    const pump = new Pump(sub, (i) => i < count && i - back < depth ? make(i) : undefined)
+    await new Promise((resolve) => {
+      sub.sink = {
+        paused: false,
+        source: sub,
+        write: (body) => {
+          onBack(body, back++)
+          if (back === count) return resolve()
+          // The pump stops itself whenever as many are on their way as may be.
+          pump.stopped = false
+          pump.resume()
+        },
+        end: resolve
+      }
+      sub.source = pump
+      pump.resume()
+    })
+    pump.abort()
+    if (!this.mux.ended && !this.ends.has(-sub.id)) {
+      const confirmed = this.ended(sub.id)
+      sub.end(true)
+      await confirmed
+    }
+    return { messages: back }
+  }
+
   /** GOODBYE both ways, then the end of the connection. */
   async close () {
     this.sayGoodbye()

@@ -43,12 +43,13 @@ describe('the command-line clients against push-mux demo', () => {
   }
 
   for (const protocol of ['push-mux', 'muxrpc']) {
-    for (const scenario of ['source', 'async']) {
+    for (const [scenario, streams] of [['source', 4], ['sink', 1], ['ping-pong', 4], ['async', 4]]) {
       test(`the bench client of ${protocol} measures ${scenario} and reports one result`, async () => {
         const lines = await runScript('bench-client.mjs',
-          ['--port', demo.port, '--peer', protocol, '--scenario', scenario, '--messages', 2000, '--size', 512, '--streams', 4])
+          ['--port', demo.port, '--peer', protocol, '--scenario', scenario, '--messages', 2000, '--size', 512, '--streams', streams])
         assert.equal(lines.length, 1)
-        assert.equal(lines[0].messages, 2000)
+        assert.deepEqual([lines[0].messages, lines[0].errors], [2000, 0])
+        assert.equal(lines[0].latency_us !== null, ['ping-pong', 'async'].includes(scenario))
         assert.deepEqual(Object.keys(lines[0]).slice(0, 6), ['peer', 'scenario', 'messages', 'seconds', 'bytes', 'cpu_seconds'])
       })
     }

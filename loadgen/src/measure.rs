@@ -128,6 +128,11 @@ impl Meter {
         self.server
     }
 
+    /// How long nothing may come; for a peer that does its work in a process that the watchdog cannot see into.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// How long the run may take; for a peer that does its work in a process that the watchdog cannot see into.
     pub(crate) fn deadline(&self) -> Duration {
         self.deadline

@@ -124,7 +124,8 @@ pub(crate) fn drive(options: &PeerOptions, port: u16, server_process: u32, limit
             ExitCode::SUCCESS
         }
         Err(error) => {
-            Failure::broken(format_args!("{error:#}")).print();
+            let failure = error.downcast().unwrap_or_else(|error| Failure::broken(format_args!("{error:#}")));
+            failure.print();
             ExitCode::FAILURE
         }
     }

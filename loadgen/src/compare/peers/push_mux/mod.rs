@@ -19,6 +19,9 @@ use crate::compare::work::{Shape, Windows, Work};
 use crate::measure::{Measured, Meter};
 use crate::row::CreditCounts;
 
+/// More than stands around the argument in the body of a call.
+const AROUND_ARGUMENT: usize = 64;
+
 /// The framework that this load generator belongs to.
 #[derive(Debug)]
 pub(super) struct PushMux {
@@ -55,7 +58,8 @@ impl Peer for PushMux {
     }
 
     fn refuses(&self, work: &Work) -> Option<String> {
-        let most = Limits::default().body_bytes_max as usize;
+        let around = if work.shape == Shape::Async { AROUND_ARGUMENT } else { 0 };
+        let most = Limits::default().body_bytes_max as usize - around;
         (work.body > most).then(|| format!("its bodies are limited to {most} bytes"))
     }
 
@@ -142,6 +146,14 @@ mod tests {
         assert_eq!(raised.receive_bytes_max, usual.receive_bytes_max);
         assert_eq!(limits(&sample(Shape::Async)), usual);
         assert_eq!(credit(&work), Credit::Auto);
+    }
+
+    #[test]
+    fn bodies_that_are_too_long_for_the_crate_are_refused() {
+        let of = |shape, body| PLAIN.refuses(&Work { body, ..sample(shape) });
+        assert_eq!((of(Shape::Source, 1 << 20), of(Shape::Async, (1 << 20) - 64)), (None, None));
+        assert!(of(Shape::Sink, (1 << 20) + 1).is_some_and(|why| why.contains("1048576")));
+        assert!(of(Shape::Async, 1 << 20).is_some());
     }
 
     #[test]

@@ -56,6 +56,18 @@ describe('the command-line clients against push-mux demo', () => {
   }
 })
 
+test('the bench client tells how far a stalled run came', async () => {
+  // push-mux 1.0.7 grants once half its own credit has come, and a sender with much less stops before that.
+  const server = await startScript('bench-server.mjs', ['--credit', 65536])
+  try {
+    const client = runScript('bench-client.mjs',
+      ['--port', server.port, '--credit', 1048576, '--messages', 1000, '--size', 4096, '--patience', 1])
+    await assert.rejects(client, /ended with 3: \{"event":"stalled","messages":\d+\}/)
+  } finally {
+    await server.stop()
+  }
+})
+
 describe('push-mux call against the command-line servers', () => {
   for (const [script, ...args] of [
     ['push-mux-server.mjs', '--credit', 0], ['push-mux-server.mjs', '--tcp-pause'], ['muxrpc-server.mjs'],

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -26,6 +27,9 @@ use crate::usage::Usage;
 
 /// Credit of a stream where the packages of this repository are left alone.
 const DEFAULT_CREDIT: u32 = 64 << 10;
+
+/// How long a client may outlive its deadline.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// `push-mux` 1.0.7.
 pub(super) const PUSH_MUX: Js =
@@ -88,7 +92,8 @@ impl Peer for Js {
         command
             .args(["--port", &server.port().to_string()])
             .args(["--patience", &meter.patience().as_secs_f64().to_string()])
-            .args(["--timeout", &meter.deadline().as_millis().to_string()])
+            // Only for a client that outlives us: we end it at the deadline, and say more.
+            .args(["--timeout", &(meter.deadline() + GRACE).as_millis().to_string()])
             .args(work_options(work));
         let mut client = Worker::start(&mut command)?;
         let (report, client_rss) = wait(&mut client, meter.patience(), meter.deadline())?;

@@ -36,7 +36,10 @@ impl Peer for Yamux {
 
     fn settings(&self, windows: Windows) -> String {
         let windows = match windows {
-            Windows::Default => "default windows: 256 KiB a stream that adapt within 1 GiB a connection",
+            Windows::Default => {
+                "default windows: 256 KiB a stream that adapt within 1 GiB a connection, more only where over 4096 \
+                 streams need it"
+            }
             Windows::Equal => {
                 "256 KiB windows that adapt within 16 MiB a connection, more only where over 64 streams need it: the \
                  crate has no limit for one stream, and insists on 256 KiB for each that is allowed"

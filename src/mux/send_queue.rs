@@ -10,7 +10,7 @@ pub const GATHER_BYTES_MIN: usize = 8 << 10;
 /// Small frames are gathered into parts of about this size: what one turn of the round robin moves.
 const PART_BYTES: usize = 16 << 10;
 
-/// First room for small frames; doubles as they come.
+/// Room for small frames once there are two of them; doubles as they come.
 const TAIL_BYTES_MIN: usize = 256;
 
 /// Whole frames, sent without another frame in between: small ones, and behind them at most one large body whose header
@@ -27,6 +27,23 @@ impl Part {
     }
 }
 
+/// Length of the last part of a queue that is gone, as a power of two: the next one is likely to need as much. A byte, since
+/// every idle stream keeps one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SizeHint(u8);
+
+impl SizeHint {
+    fn of(bytes: u32) -> Self {
+        // A power has at most 32 digits.
+        Self(u8::try_from(u32::BITS - bytes.leading_zeros()).unwrap_or(0))
+    }
+
+    /// At least the length it was made of, and less than twice that.
+    fn bytes(self) -> u32 {
+        1_u32.checked_shl(self.0.into()).unwrap_or(u32::MAX) - 1
+    }
+}
+
 /// Frames of one stream (or of all replies) in the order they will be sent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SendQueue {
@@ -38,6 +55,14 @@ pub(crate) struct SendQueue {
 }
 
 impl SendQueue {
+    pub(crate) fn with_hint(hint: SizeHint) -> Self {
+        Self { hint: hint.bytes(), ..Self::default() }
+    }
+
+    pub(crate) fn hint(&self) -> SizeHint {
+        SizeHint::of(self.hint)
+    }
+
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -70,15 +95,23 @@ impl SendQueue {
 
     #[cold]
     fn grow(&mut self, room: usize) {
-        let wanted =
-            if self.tail.is_empty() { (self.hint as usize).min(PART_BYTES) } else { self.tail.len() };
-        self.tail.reserve(room.max(wanted).max(TAIL_BYTES_MIN));
+        // A first frame alone gets what it needs: the opening of a stream is often all that is ever sent on it.
+        let wanted = if self.tail.is_empty() {
+            (self.hint as usize).min(PART_BYTES)
+        } else {
+            self.tail.len().max(TAIL_BYTES_MIN)
+        };
+        self.tail.reserve(room.max(wanted));
     }
 
     fn seal(&mut self, large: Bytes) {
-        self.hint = u32::try_from(self.tail.len()).unwrap_or(0);
-        let small = std::mem::take(&mut self.tail).freeze();
+        let small = self.take_tail();
         self.parts.push_back(Part { small, large });
+    }
+
+    fn take_tail(&mut self) -> Bytes {
+        self.hint = u32::try_from(self.tail.len()).unwrap_or(0);
+        std::mem::take(&mut self.tail).freeze()
     }
 
     /// Length of the part that [`pop`](Self::pop) would yield.
@@ -93,10 +126,8 @@ impl SendQueue {
         let part = match self.parts.pop_front() {
             Some(part) => part,
             None if self.tail.is_empty() => return None,
-            None => {
-                self.seal(Bytes::new());
-                self.parts.pop_front()?
-            }
+            // A part that was never in line needs no memory for the line.
+            None => Part { small: self.take_tail(), large: Bytes::new() },
         };
         self.bytes -= part.len();
         if self.bytes == 0 {
@@ -104,10 +135,5 @@ impl SendQueue {
             self.parts = VecDeque::new();
         }
         Some(part)
-    }
-
-    /// Throws everything away; yields how much it was.
-    pub(crate) fn clear(&mut self) -> usize {
-        std::mem::take(self).bytes
     }
 }

@@ -1,4 +1,8 @@
-use super::{Time, backlog::Backlog, send_queue::SendQueue};
+use super::{
+    Time,
+    backlog::Backlog,
+    send_queue::{SendQueue, SizeHint},
+};
 use crate::{
     flow::{Receiver, Sender, Tuner},
     wire::Body,
@@ -33,13 +37,30 @@ pub(crate) enum SendState {
 }
 
 /// Where the peer's half is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecvState {
     Open,
-    /// With an error body, or cleanly. Boxed, since errors are rare and idle streams many.
-    Ended(Option<Box<Body>>),
+    /// Cleanly, or with the error body among what is [`Rare`].
+    Ended,
     /// Nobody here listens; what arrives is thrown away.
     Discarding,
+}
+
+/// What waits to be sent, while something does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) queue: SendQueue,
+    /// Bytes of the round robin's quantum left.
+    pub(crate) deficit: usize,
+}
+
+/// What few streams ever have.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rare {
+    /// Of a stream that carried enough for its window to be looked at.
+    pub(crate) tuner: Tuner,
+    /// What the peer ended its half with, if not cleanly.
+    pub(crate) error: Option<Body>,
 }
 
 /// What the owner of a stream waits for; each is told once by an event.
@@ -55,6 +76,8 @@ pub(crate) struct Waits {
 }
 
 /// One stream. Ids are ours: positive when we opened it.
+///
+/// Idle streams are many, so what only a busy one needs stands behind a pointer and comes and goes with the work.
 #[derive(Clone, Debug)]
 pub(crate) struct Stream {
     pub(crate) id: i32,
@@ -75,6 +98,8 @@ pub(crate) struct Stream {
     pub(crate) is_refresh: bool,
     /// On the list of streams whose backlog may share receive buffers.
     pub(crate) is_touched: bool,
+    /// On the list of streams that keep memory for a backlog.
+    pub(crate) is_cooling: bool,
     /// In one of the scheduler's rings.
     pub(crate) is_scheduled: bool,
     /// Whether the sender came near its limit since the last grant.
@@ -84,13 +109,13 @@ pub(crate) struct Stream {
     pub(crate) waits: Waits,
     pub(crate) send_state: SendState,
     pub(crate) recv_state: RecvState,
-    /// Bytes of the round robin's quantum left.
-    pub(crate) deficit: usize,
+    /// The queue's hint, kept while there is no queue.
+    pub(crate) hint: SizeHint,
     pub(crate) sender: Sender,
     pub(crate) receiver: Receiver,
-    pub(crate) tuner: Tuner,
-    pub(crate) queue: SendQueue,
-    pub(crate) backlog: Backlog,
+    outbox: Option<Box<Outbox>>,
+    backlog: Option<Box<Backlog>>,
+    rare: Option<Box<Rare>>,
     pub(crate) opened_at: Time,
     /// When data last arrived, or the last refresh went out.
     pub(crate) active_at: Time,
@@ -109,18 +134,19 @@ impl Stream {
             is_starved: false,
             is_refresh: false,
             is_touched: false,
+            is_cooling: false,
             is_scheduled: false,
             was_limited: false,
             refreshes: 0,
             waits: Waits::default(),
             send_state: SendState::Open,
             recv_state: RecvState::Open,
-            deficit: 0,
+            hint: SizeHint::default(),
             sender: Sender::default(),
             receiver: Receiver::new(window),
-            tuner: Tuner::default(),
-            queue: SendQueue::default(),
-            backlog: Backlog::default(),
+            outbox: None,
+            backlog: None,
+            rare: None,
             opened_at: now,
             active_at: now,
         }
@@ -140,11 +166,72 @@ impl Stream {
         self.is_released && self.send_state == SendState::Ended
     }
 
-    /// The error a sender gets once the peer has ended the stream.
-    pub(crate) fn abort_body(&self) -> Option<Body> {
-        match &self.recv_state {
-            RecvState::Ended(Some(body)) => Some(Body::clone(body)),
-            _ => None,
+    /// The error body that the peer ended its half with.
+    pub(crate) fn peer_error(&self) -> Option<&Body> {
+        self.rare.as_ref()?.error.as_ref()
+    }
+
+    /// What few streams ever have; made if this one had none.
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Bytes that wait to be sent.
+    #[inline]
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.outbox.as_ref().map_or(0, |outbox| outbox.queue.bytes())
+    }
+
+    /// Where frames to send are put.
+    #[inline]
+    pub(crate) fn queue(&mut self) -> &mut SendQueue {
+        let hint = self.hint;
+        let make = || Box::new(Outbox { queue: SendQueue::with_hint(hint), deficit: 0 });
+        &mut self.outbox.get_or_insert_with(make).queue
+    }
+
+    /// What waits to be sent, if anything does.
+    pub(crate) fn outbox(&mut self) -> Option<&mut Outbox> {
+        self.outbox.as_deref_mut()
+    }
+
+    /// Gives the memory of an empty queue back.
+    pub(crate) fn shed_queue(&mut self) {
+        if let Some(outbox) = self.outbox.take_if(|outbox| outbox.queue.is_empty()) {
+            self.hint = outbox.queue.hint();
         }
+    }
+
+    /// Throws away what waits to be sent; yields how much it was.
+    pub(crate) fn drop_queue(&mut self) -> usize {
+        self.outbox.take().map_or(0, |outbox| outbox.queue.bytes())
+    }
+
+    /// Whether everything that arrived was taken.
+    #[inline]
+    pub(crate) fn is_read_up(&self) -> bool {
+        self.backlog.as_ref().is_none_or(|backlog| backlog.is_empty())
+    }
+
+    /// Where frames that arrived are put.
+    #[inline]
+    pub(crate) fn backlog(&mut self) -> &mut Backlog {
+        self.backlog.get_or_insert_default()
+    }
+
+    /// What arrived and was not taken, if there is any.
+    #[inline]
+    pub(crate) fn unread(&mut self) -> Option<&mut Backlog> {
+        self.backlog.as_deref_mut()
+    }
+
+    /// Bytes charged for what arrived and was not taken.
+    pub(crate) fn unread_charge(&self) -> u64 {
+        self.backlog.as_ref().map_or(0, |backlog| backlog.charge())
+    }
+
+    /// Gives the memory of an empty backlog back.
+    pub(crate) fn shed_backlog(&mut self) {
+        self.backlog.take_if(|backlog| backlog.is_empty());
     }
 }

@@ -163,12 +163,18 @@ impl Session {
         let committed = self.committed.used();
         let stream = self.table.get_mut(key)?;
         let window = stream.receiver.window();
-        let grows = stream.tuner.observe(TunerSample {
+        let consumed = stream.receiver.consumed();
+        if consumed < window / 2 {
+            // No tuner has an opinion on so little; so most streams need none.
+            return None;
+        }
+        let limited = stream.was_limited;
+        let grows = stream.rare().tuner.observe(TunerSample {
             now_micros: now.as_micros(),
-            consumed: stream.receiver.consumed(),
+            consumed,
             window,
             rtt_micros: u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX),
-            limited: stream.was_limited,
+            limited,
         });
         let fits = window * 2 <= window_max && committed + window <= budget;
         if !grows || pressed || !fits {

@@ -96,6 +96,8 @@ pub struct Session {
     starved: VecDeque<StreamKey>,
     /// Streams whose backlog may share receive buffers.
     touched: Vec<StreamKey>,
+    /// Streams that keep memory for a backlog, each at most once.
+    cooling: Vec<StreamKey>,
     /// Streams that wait for room in the session's send budget, first come first served.
     room_waiters: VecDeque<StreamKey>,
     schedule: Schedule,
@@ -158,6 +160,7 @@ impl Session {
             dirty: Vec::new(),
             starved: VecDeque::new(),
             touched: Vec::new(),
+            cooling: Vec::new(),
             room_waiters: VecDeque::new(),
             schedule: Schedule::default(),
             urgent: BytesMut::new(),

@@ -3,7 +3,9 @@
 use super::{Phase, Session};
 use crate::{
     mux::{
-        CONTROL_ID, End, Event, Halves, Outgoing, RefusedSend, SessionError, StreamKey, error_body,
+        CONTROL_ID, End, Event, Halves, Outgoing, RefusedSend, SessionError, StreamKey,
+        backlog::Backlog,
+        error_body,
         schedule::Flow,
         stream::{RecvState, SendState, Stream},
     },
@@ -71,11 +73,8 @@ impl Session {
         let Some(stream) = self.table.get_mut(key) else { return };
         stream.is_accepted = true;
         stream.halves = halves;
-        let early_end = match &stream.recv_state {
-            RecvState::Ended(None) if !halves.recv => Some(End::Clean),
-            RecvState::Ended(Some(body)) if !halves.recv => Some(End::Error(Body::clone(body))),
-            _ => None,
-        };
+        let early_end = (stream.recv_state == RecvState::Ended && !halves.recv)
+            .then(|| stream.peer_error().map_or(End::Clean, |body| End::Error(body.clone())));
         if halves.recv {
             self.mark_dirty(key);
         } else {
@@ -105,7 +104,7 @@ impl Session {
         let body = &self.sayable(body);
         let Some(stream) = self.table.get_mut(key) else { return };
         let id = key.id();
-        if stream.queue.is_empty() {
+        if stream.queued_bytes() == 0 {
             stream.send_state = SendState::Ended;
             self.write_end(id, true, body);
             self.free_if_over(key);
@@ -132,10 +131,9 @@ impl Session {
     pub(super) fn enqueue(&mut self, key: StreamKey, header: Header, body: &Outgoing<'_>) {
         let Some(stream) = self.table.get_mut(key) else { return };
         let was_scheduled = std::mem::replace(&mut stream.is_scheduled, true);
-        stream.queue.push(header, body);
+        stream.queue().push(header, body);
         self.queued.take(header.cost());
         if !was_scheduled {
-            stream.deficit = 0;
             self.schedule.add_fresh(Flow::Stream(key));
         }
     }
@@ -158,7 +156,7 @@ impl Session {
     /// peer must not hear the end of a stream it does not know (go-muxrpc loses its place in the bytes over that).
     fn drop_queue(&mut self, key: StreamKey) {
         let Some(stream) = self.table.get_mut(key) else { return };
-        let dropped = stream.queue.clear();
+        let dropped = stream.drop_queue();
         self.queued.give(dropped as u64);
         if !stream.is_announced {
             stream.send_state = SendState::Ended;
@@ -179,7 +177,8 @@ impl Session {
 
     pub(super) fn drop_backlog(&mut self, key: StreamKey) {
         let Some(stream) = self.table.get_mut(key) else { return };
-        let (cost, charge) = stream.backlog.clear();
+        let (cost, charge) = stream.unread().map_or((0, 0), Backlog::clear);
+        stream.shed_backlog();
         self.refund(charge);
         self.consume(key, cost);
     }
@@ -228,7 +227,7 @@ impl Session {
     fn free(&mut self, key: StreamKey) {
         self.drop_backlog(key);
         let Some(mut stream) = self.table.remove(key) else { return };
-        self.queued.give(stream.queue.clear() as u64);
+        self.queued.give(stream.drop_queue() as u64);
         self.committed.give(stream.receiver.outstanding());
         self.feed_starved();
     }
@@ -236,14 +235,14 @@ impl Session {
     /// The peer ended its half.
     pub(super) fn handle_end(&mut self, key: StreamKey, body: Body) -> Result<(), SessionError> {
         let Some(stream) = self.table.get_mut(key) else { return Ok(()) };
-        if matches!(stream.recv_state, RecvState::Ended(_)) {
+        if stream.recv_state == RecvState::Ended {
             return self.glitch(1);
         }
         let end = End::from_body(body);
-        stream.recv_state = RecvState::Ended(match &end {
-            End::Clean => None,
-            End::Error(body) => Some(Box::new(body.clone())),
-        });
+        stream.recv_state = RecvState::Ended;
+        if let End::Error(body) = &end {
+            stream.rare().error = Some(body.clone());
+        }
         let ours = key.id() > 0;
         // An end on a half that carries no data can only mean that the peer listens no longer.
         let is_unheard = stream.is_accepted && !stream.halves.recv && stream.send_state != SendState::Ended;

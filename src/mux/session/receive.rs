@@ -4,6 +4,7 @@ use super::{Phase, Session};
 use crate::{
     mux::{
         ControlMode, End, Event, InboundRequest, Received, SessionError, StreamKey, Time,
+        backlog::Backlog,
         control::{self, Message, Ours, Theirs},
         error_body,
         stream::{RecvState, SendState},
@@ -82,7 +83,7 @@ impl Session {
         match stream.recv_state {
             RecvState::Open => {}
             // Data after the end: an oddity, not worth the connection.
-            RecvState::Ended(_) => return self.glitch(1),
+            RecvState::Ended => return self.glitch(1),
             RecvState::Discarding => {
                 self.counters.late_bytes += cost;
                 return Ok(());
@@ -93,7 +94,7 @@ impl Session {
         stream.refreshes = 0;
         stream.was_limited |= stream.receiver.advertised().saturating_sub(stream.receiver.arrived())
             < stream.receiver.window() / 4;
-        let charge = stream.backlog.push(run);
+        let charge = stream.backlog().push(run);
         let is_touched = std::mem::replace(&mut stream.is_touched, true);
         self.charge(charge);
         if !is_touched {
@@ -237,9 +238,9 @@ impl Session {
     #[inline]
     pub fn recv(&mut self, key: StreamKey) -> Received {
         let Some(stream) = self.table.get_mut(key) else { return Received::End };
-        if let Some((body, charge)) = stream.backlog.pop() {
+        if let Some((body, charge)) = stream.unread().and_then(Backlog::pop) {
             let cost = (crate::wire::HEADER_BYTES + body.bytes.len()) as u64;
-            let is_read_up = stream.backlog.is_empty();
+            let is_read_up = stream.is_read_up();
             self.consume(key, cost);
             self.refund(charge);
             if is_read_up {
@@ -247,9 +248,11 @@ impl Session {
             }
             return Received::Body(body);
         }
-        match &stream.recv_state {
-            RecvState::Ended(None) | RecvState::Discarding => Received::End,
-            RecvState::Ended(Some(body)) => Received::Error(Body::clone(body)),
+        match stream.recv_state {
+            RecvState::Discarding => Received::End,
+            RecvState::Ended => {
+                stream.peer_error().map_or(Received::End, |body| Received::Error(body.clone()))
+            }
             RecvState::Open => match &self.phase {
                 Phase::Dead(error) => Received::Closed(error.clone()),
                 _ => Received::Pending,
@@ -260,15 +263,32 @@ impl Session {
     /// Copies unread small frames out of the receive buffers. Call once per turn, after handlers had their chance to
     /// read and before the next chunk, so that only what stays behind is copied.
     pub fn settle(&mut self) {
+        if self.touched.is_empty() {
+            self.cool();
+        }
         while let Some(key) = self.touched.pop() {
             let Some(stream) = self.table.get_mut(key) else { continue };
             stream.is_touched = false;
-            if stream.backlog.is_empty() {
-                continue;
+            let (copied, saved) = stream.unread().map_or((0, 0), Backlog::compact);
+            if !std::mem::replace(&mut stream.is_cooling, true) {
+                self.cooling.push(key);
             }
-            let (copied, saved) = stream.backlog.compact();
             self.counters.compacted_bytes += copied;
             self.refund(saved);
+        }
+    }
+
+    /// Once nothing arrives, streams that were read up give the memory of their backlogs back. Not while the traffic lasts:
+    /// they would ask for it again at once.
+    fn cool(&mut self) {
+        for key in std::mem::take(&mut self.cooling) {
+            let Some(stream) = self.table.get_mut(key) else { continue };
+            stream.is_cooling = !stream.is_read_up();
+            if stream.is_cooling {
+                self.cooling.push(key);
+            } else {
+                stream.shed_backlog();
+            }
         }
     }
 

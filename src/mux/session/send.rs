@@ -28,7 +28,7 @@ impl Session {
         if controlled && !stream.sender.may_send(overdraft) {
             return Ok(self.block_on_credit(key));
         }
-        if stream.queue.bytes() >= stream_room {
+        if stream.queued_bytes() >= stream_room {
             stream.waits.room = true;
             return Ok(Sent::Blocked);
         }
@@ -63,7 +63,7 @@ impl Session {
     fn ended(stream: &Stream, phase: &Phase) -> RefusedSend {
         match phase {
             Phase::Dead(error) => RefusedSend::Session(error.clone()),
-            _ if stream.is_aborted => RefusedSend::Aborted(stream.abort_body()),
+            _ if stream.is_aborted => RefusedSend::Aborted(stream.peer_error().cloned()),
             _ => RefusedSend::Ended,
         }
     }

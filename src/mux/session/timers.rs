@@ -264,8 +264,8 @@ impl Session {
     }
 
     fn largest(&self) -> Option<StreamKey> {
-        let (key, stream) = self.table.iter().max_by_key(|(_, stream)| stream.backlog.charge())?;
-        (!stream.backlog.is_empty()).then_some(key)
+        let (key, stream) = self.table.iter().max_by_key(|(_, stream)| stream.unread_charge())?;
+        (!stream.is_read_up()).then_some(key)
     }
 }
 
@@ -273,6 +273,6 @@ impl Session {
 fn is_quiet(stream: &Stream) -> bool {
     stream.expects_data()
         && stream.receiver.arrived() > 0
-        && stream.backlog.is_empty()
+        && stream.is_read_up()
         && matches!(stream.recv_state, RecvState::Open)
 }

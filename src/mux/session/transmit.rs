@@ -5,7 +5,7 @@ use crate::{
     mux::{
         Output, StreamKey, Time,
         schedule::{Flow, QUANTUM_BYTES},
-        stream::{RecvState, SendState, Stream},
+        stream::{Outbox, RecvState, SendState, Stream},
     },
     wire::GOODBYE,
 };
@@ -119,21 +119,24 @@ impl Session {
     fn visit_stream(&mut self, key: StreamKey, output: &mut Output) {
         let stream_room = self.config.limits.stream_send_bytes_max;
         let Some(stream) = self.table.get_mut(key) else { return };
-        stream.deficit += QUANTUM_BYTES;
-        let before = stream.queue.bytes();
-        while let Some(bytes) = stream.queue.front_bytes().filter(|bytes| *bytes <= stream.deficit) {
-            stream.deficit -= bytes;
-            output.push(stream.queue.pop().unwrap_or_default());
+        let mut written = 0;
+        if let Some(Outbox { queue, deficit }) = stream.outbox() {
+            *deficit += QUANTUM_BYTES;
+            while let Some(bytes) = queue.front_bytes().filter(|bytes| bytes <= deficit) {
+                *deficit -= bytes;
+                written += bytes;
+                output.push(queue.pop().unwrap_or_default());
+            }
         }
-        let written = before - stream.queue.bytes();
         let is_news = written > 0 && !stream.is_announced;
         stream.is_announced |= is_news;
         self.queued.give(written as u64);
-        let wants_room = stream.waits.room && stream.queue.bytes() <= stream_room / 2;
-        if !stream.queue.is_empty() {
+        let wants_room = stream.waits.room && stream.queued_bytes() <= stream_room / 2;
+        if stream.queued_bytes() > 0 {
             self.schedule.add_backlogged(Flow::Stream(key));
         } else {
             stream.is_scheduled = false;
+            stream.shed_queue();
             if stream.send_state == SendState::Ending {
                 stream.send_state = SendState::Ended;
                 self.free_if_over(key);

@@ -1,9 +1,9 @@
 use super::{
     Error, Grant, Peer, RecvStream, Result, SendError, SendStream, Shard,
-    halves::Owner,
+    halves::stream_halves,
     requests::{Reply, Requests},
-    tasks::{Census, Tasks, Work},
-    wakers::Wakers,
+    tasks::{Job, Tasks, Work},
+    wakers::{Half, Waiter, Wakers},
 };
 use crate::{
     mux::{Counters, Halves, InboundRequest, Outgoing, Session, SessionError, StreamKey},
@@ -35,8 +35,6 @@ pub(crate) struct Inner {
     pub(crate) wakers: RefCell<Wakers>,
     pub(crate) requests: RefCell<Requests>,
     pub(crate) tasks: Rc<Tasks>,
-    /// Handlers at work.
-    handlers: Census,
     driver: RefCell<Option<Waker>>,
     /// The driver knows already that there is work.
     is_notified: Cell<bool>,
@@ -68,8 +66,7 @@ impl Connection {
             session: RefCell::new(session),
             wakers: RefCell::default(),
             requests: RefCell::default(),
-            tasks: Rc::default(),
-            handlers: shard.handlers().clone(),
+            tasks: Rc::new(Tasks::new(shard.handlers().clone())),
             driver: RefCell::new(None),
             is_notified: Cell::new(false),
             close: Cell::new(Close::No),
@@ -130,7 +127,7 @@ impl Connection {
     ) -> Result<(SendStream, RecvStream), SendError> {
         let key = self.0.session.borrow_mut().open(halves, &opening.into())?;
         self.0.notify();
-        Ok(Owner::halves(self, key, halves))
+        Ok(stream_halves(self, key, halves))
     }
 
     /// Sends a request and waits for its reply: a body, or the peer's error body. Dropping the future forgets the reply.
@@ -162,8 +159,8 @@ impl Connection {
     /// aborts, or when the session is lost.
     pub fn accept(&self, key: StreamKey, halves: Halves, serve: impl FnOnce(SendStream, RecvStream) -> Work) {
         self.0.session.borrow_mut().accept(key, halves);
-        let (send, recv) = Owner::halves(self, key, halves);
-        self.start(key.id(), serve(send, recv));
+        let (send, recv) = stream_halves(self, key, halves);
+        self.start(Job::stream(key), serve(send, recv));
     }
 
     /// Refuses a stream of the peer's.
@@ -178,18 +175,17 @@ impl Connection {
     /// Whether a request of this id is being answered: a peer that uses an id twice would take the first one's place.
     #[must_use]
     pub fn is_answering(&self, request: &InboundRequest) -> bool {
-        self.0.tasks.is_running(request.id())
+        self.0.tasks.is_running(Job::request(request.id()))
     }
 
     /// Runs what answers a request. The future is dropped when the session is lost.
     pub fn serve_request(&self, request: &InboundRequest, work: impl Future<Output = ()> + 'static) {
-        self.start(request.id(), Box::pin(work));
+        self.start(Job::request(request.id()), Box::pin(work));
     }
 
-    fn start(&self, id: i32, work: Work) {
+    fn start(&self, job: Job, work: Work) {
         let inner = Rc::clone(&self.0);
-        let live = self.0.handlers.enter();
-        self.0.tasks.start(id, live, work, move || {
+        self.0.tasks.start(job, work, move || {
             tracing::error!(peer = %inner.peer, "a handler panicked: its connection is closed");
             inner.fail(SessionError::Panicked);
         });
@@ -270,6 +266,22 @@ impl Inner {
         {
             waker.wake_by_ref();
         }
+    }
+
+    /// Wakes who waits on half a stream; says whether somebody did.
+    pub(crate) fn wake(&self, key: StreamKey, half: Half) -> bool {
+        let waiter = self.wakers.borrow_mut().take(key, half);
+        match waiter {
+            None => return false,
+            Some(Waiter::Handler) => self.tasks.wake(Job::stream(key)),
+            Some(Waiter::Other(waker)) => waker.wake(),
+        }
+        true
+    }
+
+    /// The peer gave a stream of its own up: nobody needs what its handler does.
+    pub(crate) fn cancel(&self, key: StreamKey) {
+        self.tasks.cancel(Job::stream(key));
     }
 
     /// The driver begins a turn.

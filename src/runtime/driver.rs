@@ -4,6 +4,7 @@ use super::{
     connection::Close,
     io::sys,
     link::{self, Link},
+    wakers::Half,
 };
 use crate::{
     mux::{Event, Output, SessionError, Time},
@@ -222,8 +223,14 @@ impl Driver {
             let event = inner.session.borrow_mut().poll_event();
             let waker = match event {
                 None => return,
-                Some(Event::Readable(key)) => inner.wakers.borrow_mut().take_recv(key),
-                Some(Event::Writable(key)) => inner.wakers.borrow_mut().take_send(key),
+                Some(Event::Readable(key)) => {
+                    self.has_woken |= inner.wake(key, Half::Recv);
+                    None
+                }
+                Some(Event::Writable(key)) => {
+                    self.has_woken |= inner.wake(key, Half::Send);
+                    None
+                }
                 Some(Event::Reply(id, reply)) => inner.requests.borrow_mut().answer(id, reply),
                 Some(Event::RequestsWritable) => {
                     let queue = inner.requests.borrow_mut().take_queue();
@@ -242,7 +249,7 @@ impl Driver {
                 Some(Event::Aborted(key, _)) => {
                     // Ours have an owner who will find out; theirs have a handler, whose work is for nobody now.
                     if key.id() < 0 {
-                        inner.tasks.cancel(key.id());
+                        inner.cancel(key);
                     }
                     None
                 }

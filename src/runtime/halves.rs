@@ -1,50 +1,63 @@
-use super::{Connection, RecvError, SendError};
+use super::{Connection, RecvError, SendError, tasks::Job, wakers::Half};
 use crate::{
-    mux::{Halves, Outgoing, Received, Sent, StreamKey, error_body},
+    mux::{Halves, Outgoing, Received, Sent, Session, StreamKey, error_body},
     wire::Body,
 };
 use std::{
     future::poll_fn,
-    rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
-/// What the two halves of a stream share: when the last one goes, the stream's slot is given back.
+/// One holder of half a stream. When both are gone, the stream's slot is given back. What the two have to know of each other stands
+/// in the connection's [`Wakers`](super::wakers::Wakers): halves are held by the ten thousand, so they are small.
 #[derive(Debug)]
-pub(crate) struct Owner {
+struct Holder {
     connection: Connection,
     key: StreamKey,
-    halves: Halves,
 }
 
-impl Owner {
-    pub(crate) fn halves(
-        connection: &Connection,
-        key: StreamKey,
-        halves: Halves,
-    ) -> (SendStream, RecvStream) {
-        let owner = Rc::new(Self { connection: connection.clone(), key, halves });
-        let send = SendStream { owner: Rc::clone(&owner), is_ended: false };
-        (send, RecvStream { owner, is_ended: false })
-    }
-}
-
-impl Drop for Owner {
-    fn drop(&mut self) {
+impl Holder {
+    fn wait(&self, half: Half, waker: &Waker) {
         let inner = &self.connection.0;
-        inner.wakers.borrow_mut().clear(self.key);
-        inner.session.borrow_mut().release(self.key);
+        let mut wakers = inner.wakers.borrow_mut();
+        if inner.tasks.is_at_work(Job::stream(self.key), waker) {
+            wakers.wait_handler(self.key, half);
+        } else {
+            wakers.wait(self.key, half, waker);
+        }
+    }
+
+    /// Does what the end of a half asks of the session, and gives the slot back with the second half.
+    fn let_go(&self, half: Half, end: impl FnOnce(&mut Session, bool)) {
+        let inner = &self.connection.0;
+        let mut wakers = inner.wakers.borrow_mut();
+        let mut session = inner.session.borrow_mut();
+        if !wakers.is_over(self.key, half) {
+            end(&mut session, wakers.carries_ours(self.key));
+        }
+        if wakers.let_go(self.key, half) {
+            session.release(self.key);
+        }
+        drop((wakers, session));
         inner.notify();
     }
+}
+
+/// The two halves of a stream that has just been opened or accepted.
+pub(crate) fn stream_halves(
+    connection: &Connection,
+    key: StreamKey,
+    halves: Halves,
+) -> (SendStream, RecvStream) {
+    connection.0.wakers.borrow_mut().hold(key, halves);
+    let holder = || Holder { connection: connection.clone(), key };
+    (SendStream(holder()), RecvStream(holder()))
 }
 
 /// Our half of a stream: bodies to the peer. Dropping it before [`finish`](Self::finish) tells the peer that
 /// the stream was given up.
 #[derive(Debug)]
-pub struct SendStream {
-    owner: Rc<Owner>,
-    is_ended: bool,
-}
+pub struct SendStream(Holder);
 
 impl SendStream {
     /// Sends a body, when the peer's credit and our own budgets allow; until then it waits. Waiting *is* the back pressure:
@@ -64,13 +77,13 @@ impl SendStream {
     /// As [`send`](Self::send).
     #[inline]
     pub fn poll_send(&mut self, cx: &mut Context<'_>, body: &Outgoing<'_>) -> Poll<Result<(), SendError>> {
-        let inner = &self.owner.connection.0;
-        let sent = inner.session.borrow_mut().send(self.owner.key, body);
+        let inner = &self.0.connection.0;
+        let sent = inner.session.borrow_mut().send(self.0.key, body);
         inner.notify();
         match sent {
             Ok(Sent::Queued) => Poll::Ready(Ok(())),
             Ok(Sent::Blocked) => {
-                inner.wakers.borrow_mut().set_send(self.owner.key, cx.waker());
+                self.0.wait(Half::Send, cx.waker());
                 Poll::Pending
             }
             Err(refused) => Poll::Ready(Err(SendError(refused))),
@@ -79,45 +92,42 @@ impl SendStream {
 
     /// Ends our half cleanly, behind what was sent.
     pub fn finish(&mut self) {
-        self.is_ended = true;
-        let inner = &self.owner.connection.0;
-        inner.session.borrow_mut().finish(self.owner.key);
+        let inner = &self.0.connection.0;
+        inner.wakers.borrow_mut().set_over(self.0.key, Half::Send);
+        inner.session.borrow_mut().finish(self.0.key);
         inner.notify();
     }
 
     /// Ends our half with an error body, behind what was sent.
     pub fn fail(&mut self, error: &Body) {
-        self.is_ended = true;
-        let inner = &self.owner.connection.0;
-        inner.session.borrow_mut().fail(self.owner.key, error);
+        let inner = &self.0.connection.0;
+        inner.wakers.borrow_mut().set_over(self.0.key, Half::Send);
+        inner.session.borrow_mut().fail(self.0.key, error);
         inner.notify();
     }
 
     /// The connection the stream belongs to.
     #[must_use]
     pub fn connection(&self) -> &Connection {
-        &self.owner.connection
+        &self.0.connection
     }
 }
 
 impl Drop for SendStream {
     fn drop(&mut self) {
-        if self.is_ended || !self.owner.halves.send {
-            return;
-        }
-        let inner = &self.owner.connection.0;
-        inner.session.borrow_mut().cancel(self.owner.key, Some(error_body("the stream was given up")));
-        inner.notify();
+        let key = self.0.key;
+        self.0.let_go(Half::Send, |session, carries_ours| {
+            if carries_ours {
+                session.cancel(key, Some(error_body("the stream was given up")));
+            }
+        });
     }
 }
 
 /// The peer's half of a stream: bodies from the peer. Dropping it tells the peer to stop, if nothing else is left
 /// to the stream.
 #[derive(Debug)]
-pub struct RecvStream {
-    owner: Rc<Owner>,
-    is_ended: bool,
-}
+pub struct RecvStream(Holder);
 
 impl RecvStream {
     /// The next body, `None` at a clean end. Asking for more is what earns the peer credit.
@@ -132,13 +142,10 @@ impl RecvStream {
     /// The step of [`next`](Self::next).
     #[inline]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Body, RecvError>>> {
-        if self.is_ended {
-            return Poll::Ready(None);
-        }
-        let inner = &self.owner.connection.0;
+        let inner = &self.0.connection.0;
         let mut session = inner.session.borrow_mut();
         let before = (session.is_paused(), session.next_timeout());
-        let received = session.recv(self.owner.key);
+        let received = session.recv(self.0.key);
         // The driver sleeps by what it knew: a grant to write, reading to go on with, a timer to set are news to it.
         let is_news = session.wants_transmit() || before != (session.is_paused(), session.next_timeout());
         drop(session);
@@ -147,11 +154,12 @@ impl RecvStream {
         }
         match received {
             Received::Body(body) => return Poll::Ready(Some(Ok(body))),
+            _ if inner.wakers.borrow().is_over(self.0.key, Half::Recv) => return Poll::Ready(None),
             Received::Pending => {
-                inner.wakers.borrow_mut().set_recv(self.owner.key, cx.waker());
+                self.0.wait(Half::Recv, cx.waker());
                 return Poll::Pending;
             }
-            _ => self.is_ended = true,
+            _ => inner.wakers.borrow_mut().set_over(self.0.key, Half::Recv),
         }
         Poll::Ready(match received {
             Received::Error(body) => Some(Err(RecvError::Peer(body))),
@@ -163,29 +171,25 @@ impl RecvStream {
     /// The connection the stream belongs to.
     #[must_use]
     pub fn connection(&self) -> &Connection {
-        &self.owner.connection
+        &self.0.connection
     }
 
     /// The stream, to ask the session about.
     #[must_use]
     pub fn key(&self) -> StreamKey {
-        self.owner.key
+        self.0.key
     }
 }
 
 impl Drop for RecvStream {
     fn drop(&mut self) {
-        if self.is_ended {
-            return;
-        }
-        let inner = &self.owner.connection.0;
-        let mut session = inner.session.borrow_mut();
-        if self.owner.halves.send {
-            session.discard(self.owner.key);
-        } else {
-            session.cancel(self.owner.key, None);
-        }
-        drop(session);
-        inner.notify();
+        let key = self.0.key;
+        self.0.let_go(Half::Recv, |session, carries_ours| {
+            if carries_ours {
+                session.discard(key);
+            } else {
+                session.cancel(key, None);
+            }
+        });
     }
 }

@@ -37,6 +37,7 @@ mod shard;
 mod shutdown;
 mod socks;
 mod tasks;
+mod ticket;
 mod transport;
 mod wakers;
 

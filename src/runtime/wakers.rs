@@ -120,14 +120,16 @@ impl Wakers {
         true
     }
 
-    /// The stream's handler waits on a half.
+    /// The stream's handler waits on a half, and whoever did before no longer.
     #[inline]
     pub(crate) fn wait_handler(&mut self, key: StreamKey, half: Half) {
         self.seat_mut(key).set(Seat::waits(half));
+        self.pages(half).take(key.index());
     }
 
-    /// Somebody else waits on a half.
+    /// Somebody else waits on a half, and whoever did before no longer.
     pub(crate) fn wait(&mut self, key: StreamKey, half: Half, waker: &Waker) {
+        self.seat_mut(key).take(Seat::waits(half));
         self.pages(half).set(key.index(), waker);
     }
 
@@ -208,6 +210,16 @@ mod tests {
         assert!(matches!(wakers.take(keys[3], Half::Recv), Some(Waiter::Handler)));
         assert!(matches!(wakers.take(keys[150], Half::Send), Some(Waiter::Other(_))));
         assert!(wakers.take(keys[3], Half::Recv).is_none() && wakers.take(keys[150], Half::Send).is_none());
+        wakers.wait_handler(keys[7], Half::Recv);
+        wakers.wait(keys[7], Half::Recv, Waker::noop());
+        assert!(
+            matches!(wakers.take(keys[7], Half::Recv), Some(Waiter::Other(_))),
+            "the last to wait is told"
+        );
+        wakers.wait(keys[8], Half::Recv, Waker::noop());
+        wakers.wait_handler(keys[8], Half::Recv);
+        assert!(matches!(wakers.take(keys[8], Half::Recv), Some(Waiter::Handler)));
+        assert!(wakers.take(keys[7], Half::Recv).is_none() && wakers.take(keys[8], Half::Recv).is_none());
         wakers.wait(keys[199], Half::Recv, Waker::noop());
         wakers.wait(keys[0], Half::Send, Waker::noop());
         assert_eq!(wakers.take_all().len(), 2);

@@ -13,4 +13,5 @@ mod keys;
 mod raw;
 mod rig;
 mod transports;
+mod wakes;
 mod websockets;

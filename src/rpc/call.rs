@@ -3,7 +3,17 @@ use crate::runtime::{Connection, Peer, Shard};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use std::rc::Rc;
+use std::{
+    cell::RefCell,
+    rc::{Rc, Weak},
+};
+
+/// Arguments that a stream is opened with are copied below this length: a slice of a receive buffer would keep all of it for as
+/// long as the stream lives. From here on they are much of their buffer, if not alone in it.
+const ARGS_SHARED_BYTES_MIN: usize = 16 << 10;
+
+/// The JSON of no arguments.
+const NO_ARGS: &[u8] = b"[]";
 
 /// What a handler is called with. A clone is another handle to the same.
 #[derive(Clone)]
@@ -20,6 +30,18 @@ struct Inner {
 impl Call {
     pub(crate) fn new(method: Rc<str>, args: Bytes, connection: Connection) -> Self {
         Self(Rc::new(Inner { method, args, connection }))
+    }
+
+    /// The call that opened a stream, which may live long.
+    pub(crate) fn of_stream(method: Rc<str>, args: Bytes, connection: Connection) -> Self {
+        if args == NO_ARGS {
+            let alike = connection.state::<Alike>();
+            return alike
+                .find(&method)
+                .unwrap_or_else(|| alike.add(Self::new(method, Bytes::from_static(NO_ARGS), connection)));
+        }
+        let is_short = args.len() < ARGS_SHARED_BYTES_MIN;
+        Self::new(method, if is_short { Bytes::copy_from_slice(&args) } else { args }, connection)
     }
 
     /// The method's dotted name.
@@ -82,6 +104,26 @@ impl Call {
     #[must_use]
     pub fn permissions(&self) -> Rc<Permissions> {
         self.0.connection.state()
+    }
+}
+
+/// Calls without arguments that opened streams of one connection: those of a method are all alike, so they are one. Its holders are
+/// the handlers at work.
+#[derive(Default)]
+struct Alike(RefCell<Vec<Weak<Inner>>>);
+
+impl Alike {
+    fn find(&self, method: &Rc<str>) -> Option<Call> {
+        let calls = self.0.borrow();
+        calls.iter().filter_map(Weak::upgrade).find(|call| Rc::ptr_eq(&call.method, method)).map(Call)
+    }
+
+    /// One for each method at the most, so there are never more than routes.
+    fn add(&self, call: Call) -> Call {
+        let mut calls = self.0.borrow_mut();
+        calls.retain(|call| call.strong_count() > 0);
+        calls.push(Rc::downgrade(&call.0));
+        call
     }
 }
 

@@ -64,11 +64,12 @@ impl Dispatch {
     fn stream(&self, connection: &Connection, body: &Body) -> Result<(Rc<Route>, Call), CallError> {
         let opening = Opening::read(body)?;
         let asked = opening.kind.clone().unwrap_or_default();
-        let (route, call) = self.request(connection, opening)?;
+        let route = Rc::clone(self.route(connection, &opening.name)?);
         // The kind asked for decides which side sends: serving another would leave the caller waiting.
         if Kind::from_name(&asked) != Some(route.kind) || matches!(route.handler, Erased::Async(_)) {
             return Err(wrong_kind(&route, &asked));
         }
+        let call = Call::of_stream(Rc::clone(&route.name), opening.args, connection.clone());
         Ok((route, call))
     }
 }

@@ -65,10 +65,12 @@ impl SendStream {
     ///
     /// # Errors
     /// [`SendError`] when this body cannot be sent, or the stream is over.
+    // No `async fn`: that would keep the body twice, as it was given and as it goes out, in the future of every handler that
+    // ever sends.
     #[inline]
-    pub async fn send<'a>(&mut self, body: impl Into<Outgoing<'a>>) -> Result<(), SendError> {
+    pub fn send<'a>(&mut self, body: impl Into<Outgoing<'a>>) -> impl Future<Output = Result<(), SendError>> {
         let body = body.into();
-        poll_fn(|cx| self.poll_send(cx, &body)).await
+        poll_fn(move |cx| self.poll_send(cx, &body))
     }
 
     /// The step of [`send`](Self::send): pending leaves the body untaken.
@@ -134,9 +136,13 @@ impl RecvStream {
     ///
     /// # Errors
     /// [`RecvError`] when the peer ended with an error or the session was lost; nothing follows it.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the name that streams of futures have, and no iterator's"
+    )]
     #[inline]
-    pub async fn next(&mut self) -> Option<Result<Body, RecvError>> {
-        poll_fn(|cx| self.poll_next(cx)).await
+    pub fn next(&mut self) -> impl Future<Output = Option<Result<Body, RecvError>>> {
+        poll_fn(|cx| self.poll_next(cx))
     }
 
     /// The step of [`next`](Self::next).

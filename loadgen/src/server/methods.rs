@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use push_mux::mux::Outgoing;
-use push_mux::{BodyKind, Call, CallError, RecvStream, Router, SendStream};
+use push_mux::{Body, BodyKind, Call, CallError, RecvStream, Router, SendStream};
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, spoiled};
@@ -47,14 +47,15 @@ pub(crate) fn register(router: Router, fault: &Fault) -> Router {
         .on_source("count", async move |call, tx: &mut _| count(&call, tx, &count_fault).await)
         // Written out here, not in a function of its own: each future around another makes every idle stream larger.
         .on_duplex("echo", async move |_call, tx: &mut SendStream, rx: &mut RecvStream| {
-            while let Some(body) = rx.next().await {
-                let mut body = body?;
-                if echo_fault.take() {
-                    body.bytes = spoiled(&body.bytes);
-                }
+            loop {
+                // What a `while let` takes apart stays in the future as a whole until its block ends.
+                let body = match rx.next().await {
+                    Some(Ok(body)) => echoed(body, &echo_fault),
+                    Some(Err(error)) => return Err(error.into()),
+                    None => return Ok(()),
+                };
                 tx.send(body).await?;
             }
-            Ok(())
         })
         .on_async("hello", async move |call: Call| {
             let name: String = call.arg(0)?;
@@ -62,6 +63,14 @@ pub(crate) fn register(router: Router, fault: &Fault) -> Router {
         })
         .on_sink("collect", async move |call, rx: &mut _| collect(&call, rx, &collect_fault).await)
         .on_async("stats", stats)
+}
+
+/// What an echo sends back. Apart from the handler, whose future would have room for a body that it looks at.
+fn echoed(mut body: Body, fault: &Fault) -> Body {
+    if fault.take() {
+        body.bytes = spoiled(&body.bytes);
+    }
+    body
 }
 
 /// Numbers from 1 as JSON, or from 0 as the first four bytes of binary bodies of a size.

@@ -17,6 +17,7 @@ pub enum Event {
     /// A [`send`](super::Session::send) that was blocked may be tried again, or will now say why not.
     Writable(StreamKey),
     /// Requests may be sent again after [`requests_out_max`](super::Limits::requests_out_max) was reached.
+    /// Also: streams may be opened again after [`may_open`](super::Session::may_open) said no.
     RequestsWritable,
     /// The peer gave the whole stream up: whoever serves it should stop.
     Aborted(StreamKey, End),

@@ -58,7 +58,7 @@ pub use self::{
     output::Output,
     schedule::QUANTUM_BYTES,
     send_queue::GATHER_BYTES_MIN,
-    session::{Received, Sent, Session},
+    session::{OPENINGS_UNSENT_MAX, Received, Sent, Session},
     stream::Halves,
     table::StreamKey,
     time::Time,

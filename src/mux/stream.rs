@@ -82,10 +82,9 @@ pub(crate) struct Waits {
 pub(crate) struct Stream {
     pub(crate) id: i32,
     pub(crate) halves: Halves,
-    /// Whether the layer above has said what the halves are for. Always true for streams we opened.
-    pub(crate) is_accepted: bool,
-    /// Whether the opening frame has left. Always true for streams the peer opened.
-    pub(crate) is_announced: bool,
+    /// Whether the other side has heard of it: the peer, by its opening having left, or the layer above, by having said what
+    /// the halves are for.
+    pub(crate) is_known: bool,
     /// Whether the owner is gone: the slot is free once our end is out.
     pub(crate) is_released: bool,
     /// The peer ended the whole stream early.
@@ -126,8 +125,7 @@ impl Stream {
         Self {
             id,
             halves,
-            is_accepted: id > 0,
-            is_announced: id < 0,
+            is_known: false,
             is_released: false,
             is_aborted: false,
             is_dirty: false,
@@ -152,13 +150,20 @@ impl Stream {
         }
     }
 
+    /// Whether the layer above has said what the halves are for. It has for streams we opened.
+    pub(crate) const fn is_accepted(&self) -> bool {
+        self.is_known || self.id > 0
+    }
+
+    /// Whether the opening frame has left, if it was ours to send.
+    pub(crate) const fn is_announced(&self) -> bool {
+        self.is_known || self.id < 0
+    }
+
     /// Whether data may still come that somebody here will read. Not before the peer knows of the stream: a grant that
     /// overtakes the opening names a stream that does not exist, and is ignored.
     pub(crate) const fn expects_data(&self) -> bool {
-        self.is_accepted
-            && self.is_announced
-            && self.halves.recv
-            && matches!(self.recv_state, RecvState::Open)
+        self.is_known && self.halves.recv && matches!(self.recv_state, RecvState::Open)
     }
 
     /// Whether nothing of it is needed any more. Late frames of a forgotten id are recognised by the id alone.

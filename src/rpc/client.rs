@@ -198,6 +198,7 @@ impl Client {
     ) -> Result<(SendStream, RecvStream), CallError> {
         let opening = opening(name, args, kind)?;
         self.asked.settled().await;
+        self.connection.openable().await;
         Ok(self.connection.open(halves, Body::json(opening))?)
     }
 

@@ -130,6 +130,18 @@ impl Connection {
         Ok(stream_halves(self, key, halves))
     }
 
+    /// Waits until few enough openings of streams wait to be sent. [`open`](Self::open) does not wait by itself.
+    pub async fn openable(&self) {
+        poll_fn(|cx| {
+            if self.0.session.borrow_mut().may_open() {
+                return Poll::Ready(());
+            }
+            self.0.requests.borrow_mut().wait_for_place(cx.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Sends a request and waits for its reply: a body, or the peer's error body. Dropping the future forgets the reply.
     ///
     /// # Errors

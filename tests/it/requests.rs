@@ -4,7 +4,9 @@ use crate::{
     frames::{ask, data, end, fail, json, text},
     peer::{Peer, config},
 };
-use push_mux::mux::{Config, Event, Halves, Outgoing, RefusedSend, SessionError, error_body};
+use push_mux::mux::{
+    Config, Event, Halves, OPENINGS_UNSENT_MAX, Outgoing, RefusedSend, SessionError, error_body,
+};
 use std::time::Duration;
 
 fn replies(peer: &mut Peer) -> Vec<(i32, bool)> {
@@ -205,4 +207,31 @@ fn long_replies_share_the_line_with_bulk_and_short_ones_overtake_it() {
     let heard = peer.hears();
     let at = |start: &str| heard.iter().position(|line| line.starts_with(start)).expect("heard");
     assert!(at("-4 ask") < at("-2 data") && at("-2 data") < at("-3 ask"), "{heard:?}");
+}
+
+#[test]
+fn whoever_opens_streams_faster_than_they_leave_is_asked_to_wait() {
+    let mut peer = Peer::new(Config::default());
+    let mut keys = Vec::new();
+    while peer.session.may_open() {
+        keys.push(peer.session.open(Halves::BOTH, &Outgoing::from("duplex")).expect("open"));
+    }
+    assert_eq!(keys.len(), OPENINGS_UNSENT_MAX);
+    let over = peer.session.open(Halves::BOTH, &Outgoing::from("duplex")).expect("nobody is refused");
+    peer.session.cancel(over, None);
+    peer.session.release(over);
+    assert!(!peer.session.may_open(), "what is given up makes room, but not for one more than may");
+    let told = |peer: &mut Peer| {
+        let events = peer.events();
+        events.iter().filter(|event| **event == Event::RequestsWritable).count()
+    };
+    assert_eq!(told(&mut peer), 0);
+    for key in &keys[..OPENINGS_UNSENT_MAX / 2] {
+        peer.session.cancel(*key, None);
+        peer.session.release(*key);
+    }
+    assert_eq!(told(&mut peer), 1, "once half of them are gone");
+    assert!(peer.session.may_open());
+    let _ = peer.hears();
+    assert_eq!(told(&mut peer), 0, "nobody asked since");
 }

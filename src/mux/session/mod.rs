@@ -10,6 +10,8 @@ mod tests;
 mod timers;
 mod transmit;
 
+pub use self::open::OPENINGS_UNSENT_MAX;
+
 use super::{
     Blame, Config, ControlMode, Counters, Event, InboundRequest, SessionError, StreamKey, Time,
     bucket::Bucket,
@@ -82,6 +84,10 @@ pub struct Session {
     /// Our requests without a reply; the value says whether somebody still waits.
     requests_out: IdMap<()>,
     requests_out_blocked: bool,
+    /// Streams of ours whose opening has not left.
+    openings: usize,
+    /// Somebody was told to wait until fewer are.
+    openings_blocked: bool,
     requests_in: usize,
     /// Requests that wait until replies to earlier ones have left.
     held: VecDeque<(InboundRequest, Body)>,
@@ -152,6 +158,8 @@ impl Session {
             ),
             requests_out: IdMap::default(),
             requests_out_blocked: false,
+            openings: 0,
+            openings_blocked: false,
             requests_in: 0,
             held: VecDeque::new(),
             stuck: None,

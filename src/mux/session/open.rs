@@ -12,6 +12,10 @@ use crate::{
     wire::{Body, Header},
 };
 
+/// Openings that wait to be sent before callers are asked to wait. Stops one who opens thousands of streams in a row from
+/// filling memory with frames that the transport has not taken yet.
+pub const OPENINGS_UNSENT_MAX: usize = 512;
+
 impl Session {
     /// Opens a stream with an opening body.
     ///
@@ -25,10 +29,28 @@ impl Session {
         let Some(key) = self.table.insert(stream) else { return Err(RefusedSend::Ended) };
         let body_bytes = u32::try_from(opening.as_slice().len()).unwrap_or(u32::MAX);
         self.enqueue(key, Header::data(id, opening.kind, body_bytes), opening);
+        self.openings += 1;
         if halves.recv {
             self.mark_dirty(key);
         }
         Ok(key)
+    }
+
+    /// Whether another stream should be opened now; if not, [`Event::RequestsWritable`] says when. [`open`](Self::open) does not
+    /// ask: this is for callers who can wait.
+    pub fn may_open(&mut self) -> bool {
+        let may = self.openings < OPENINGS_UNSENT_MAX || self.phase != Phase::Open;
+        self.openings_blocked |= !may;
+        may
+    }
+
+    /// An opening has left, or never will.
+    pub(super) fn opening_is_gone(&mut self) {
+        self.openings = self.openings.saturating_sub(1);
+        if self.openings_blocked && self.openings <= OPENINGS_UNSENT_MAX / 2 {
+            self.openings_blocked = false;
+            self.events.push_back(Event::RequestsWritable);
+        }
     }
 
     pub(super) fn take_id(&mut self) -> Result<i32, RefusedSend> {
@@ -71,7 +93,7 @@ impl Session {
     /// Says what the halves of a stream of the peer's are for; until then nothing is granted on it.
     pub fn accept(&mut self, key: StreamKey, halves: Halves) {
         let Some(stream) = self.table.get_mut(key) else { return };
-        stream.is_accepted = true;
+        stream.is_known = true;
         stream.halves = halves;
         let early_end = (stream.recv_state == RecvState::Ended && !halves.recv)
             .then(|| stream.peer_error().map_or(End::Clean, |body| End::Error(body.clone())));
@@ -158,10 +180,14 @@ impl Session {
         let Some(stream) = self.table.get_mut(key) else { return };
         let dropped = stream.drop_queue();
         self.queued.give(dropped as u64);
-        if !stream.is_announced {
+        let is_opening_lost = dropped > 0 && !stream.is_announced();
+        if !stream.is_announced() {
             stream.send_state = SendState::Ended;
         } else if stream.send_state == SendState::Ending {
             stream.send_state = SendState::Open;
+        }
+        if is_opening_lost {
+            self.opening_is_gone();
         }
         self.free_if_over(key);
     }
@@ -227,7 +253,11 @@ impl Session {
     fn free(&mut self, key: StreamKey) {
         self.drop_backlog(key);
         let Some(mut stream) = self.table.remove(key) else { return };
-        self.queued.give(stream.drop_queue() as u64);
+        let dropped = stream.drop_queue();
+        self.queued.give(dropped as u64);
+        if dropped > 0 && !stream.is_announced() {
+            self.opening_is_gone();
+        }
         self.committed.give(stream.receiver.outstanding());
         self.feed_starved();
     }
@@ -245,7 +275,7 @@ impl Session {
         }
         let ours = key.id() > 0;
         // An end on a half that carries no data can only mean that the peer listens no longer.
-        let is_unheard = stream.is_accepted && !stream.halves.recv && stream.send_state != SendState::Ended;
+        let is_unheard = stream.is_accepted() && !stream.halves.recv && stream.send_state != SendState::Ended;
         if ours && !stream.halves.send {
             // All that the owner of a stream that only listens could say is "heard"; so it is said at once.
             self.finish(key);

@@ -128,8 +128,8 @@ impl Session {
                 output.push(queue.pop().unwrap_or_default());
             }
         }
-        let is_news = written > 0 && !stream.is_announced;
-        stream.is_announced |= is_news;
+        let is_news = written > 0 && !stream.is_announced();
+        stream.is_known |= is_news;
         self.queued.give(written as u64);
         let wants_room = stream.waits.room && stream.queued_bytes() <= stream_room / 2;
         if stream.queued_bytes() > 0 {
@@ -145,6 +145,7 @@ impl Session {
         if is_news {
             // The peer knows the stream from here on, so a grant finds it.
             self.mark_dirty(key);
+            self.opening_is_gone();
         }
         if wants_room && self.queued.left() > 0 {
             self.tell_writable(key);

@@ -12,9 +12,26 @@ pub struct Output {
     parts: VecDeque<Bytes>,
     small: BytesMut,
     len: usize,
+    /// Bytes copied since the memory for them was last looked at.
+    copied: usize,
+    /// The most memory that one piece of them took since.
+    room: usize,
 }
 
+/// Memory for copies that an empty output may keep.
+const ROOM_BYTES_KEPT: usize = 16 << 10;
+
 impl Output {
+    /// Gives memory back that a burst asked for and little has been copied into since this was last called. To be called once a
+    /// turn.
+    pub fn cool(&mut self) {
+        let copied = std::mem::take(&mut self.copied);
+        if self.is_empty() && self.room > ROOM_BYTES_KEPT && copied < self.room / 4 {
+            self.small = BytesMut::new();
+            self.room = 0;
+        }
+    }
+
     /// Bytes not yet taken.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -31,6 +48,7 @@ impl Output {
     pub(crate) fn copy(&mut self, bytes: &[u8]) {
         self.small.extend_from_slice(bytes);
         self.len += bytes.len();
+        self.copied += bytes.len();
     }
 
     pub(crate) fn push(&mut self, part: Part) {
@@ -47,6 +65,7 @@ impl Output {
 
     fn seal(&mut self) {
         if !self.small.is_empty() {
+            self.room = self.room.max(self.small.capacity());
             self.parts.push_back(self.small.split().freeze());
         }
     }

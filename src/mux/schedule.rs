@@ -17,32 +17,62 @@ pub(crate) enum Flow {
 /// of fq_codel).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Schedule {
-    fresh: VecDeque<Flow>,
-    backlogged: VecDeque<Flow>,
+    fresh: Ring,
+    backlogged: Ring,
+}
+
+/// Places that a ring may have unused.
+const SPARE_PLACES_MAX: usize = 256;
+
+#[derive(Clone, Debug, Default)]
+struct Ring {
+    flows: VecDeque<Flow>,
+    /// The most that were in it since it was last looked at.
+    peak: usize,
+}
+
+impl Ring {
+    fn add(&mut self, flow: Flow) {
+        self.flows.push_back(flow);
+        self.peak = self.peak.max(self.flows.len());
+    }
+
+    fn cool(&mut self) {
+        if self.flows.capacity() > 4 * self.peak + SPARE_PLACES_MAX {
+            self.flows.shrink_to(self.peak);
+        }
+        self.peak = self.flows.len();
+    }
 }
 
 impl Schedule {
     pub(crate) fn is_empty(&self) -> bool {
-        self.fresh.is_empty() && self.backlogged.is_empty()
+        self.fresh.flows.is_empty() && self.backlogged.flows.is_empty()
     }
 
     pub(crate) fn has_backlogged(&self) -> bool {
-        !self.backlogged.is_empty()
+        !self.backlogged.flows.is_empty()
+    }
+
+    /// Gives memory back that a burst asked for and nobody has needed since this was last called.
+    pub(crate) fn cool(&mut self) {
+        self.fresh.cool();
+        self.backlogged.cool();
     }
 
     pub(crate) fn add_fresh(&mut self, flow: Flow) {
-        self.fresh.push_back(flow);
+        self.fresh.add(flow);
     }
 
     pub(crate) fn add_backlogged(&mut self, flow: Flow) {
-        self.backlogged.push_back(flow);
+        self.backlogged.add(flow);
     }
 
     pub(crate) fn pop_fresh(&mut self) -> Option<Flow> {
-        self.fresh.pop_front()
+        self.fresh.flows.pop_front()
     }
 
     pub(crate) fn pop_backlogged(&mut self) -> Option<Flow> {
-        self.backlogged.pop_front()
+        self.backlogged.flows.pop_front()
     }
 }

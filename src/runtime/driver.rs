@@ -122,6 +122,7 @@ impl Driver {
 
     /// What is due before anything is read.
     fn settle(&mut self, now: Time) {
+        self.output.cool();
         let inner = &self.connection.0;
         let mut session = inner.session.borrow_mut();
         session.settle();

@@ -11,6 +11,13 @@ use crate::{
     },
     wire::{Body, BodyKind, Frame, Item, Run, mirror},
 };
+use bytes::BytesMut;
+
+/// Room for ends and grants that a session keeps while it has none to send.
+const URGENT_BYTES_KEPT: usize = 16 << 10;
+
+/// Places that the list of streams with news keeps while there is none.
+const TOUCHED_KEPT: usize = 1 << 10;
 
 impl Session {
     /// Takes what the decoder yields.
@@ -278,9 +285,16 @@ impl Session {
         }
     }
 
-    /// Once nothing arrives, streams that were read up give the memory of their backlogs back. Not while the traffic lasts:
-    /// they would ask for it again at once.
+    /// Once nothing arrives, streams that were read up give the memory of their backlogs back, and the session what a burst
+    /// asked for. Not while the traffic lasts: they would ask for it again at once.
     fn cool(&mut self) {
+        self.schedule.cool();
+        if self.urgent.is_empty() && self.urgent.capacity() > URGENT_BYTES_KEPT {
+            self.urgent = BytesMut::new();
+        }
+        if self.touched.capacity() > TOUCHED_KEPT {
+            self.touched = Vec::new();
+        }
         for key in std::mem::take(&mut self.cooling) {
             let Some(stream) = self.table.get_mut(key) else { continue };
             stream.is_cooling = !stream.is_read_up();

@@ -63,16 +63,85 @@ pub(crate) struct Rare {
     pub(crate) error: Option<Body>,
 }
 
-/// What the owner of a stream waits for; each is told once by an event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Waits {
-    /// A send was refused for lack of credit.
-    pub(crate) credit: bool,
-    /// A send was refused because the stream's queue was full.
-    pub(crate) room: bool,
+/// What is so, or not, of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub(crate) enum Flag {
+    /// The other side has heard of it: the peer, by its opening having left, or the layer above, by having said what the
+    /// halves are for.
+    Known = 1 << 0,
+    /// The owner is gone: the slot is free once our end is out.
+    Released = 1 << 1,
+    /// The peer ended the whole stream early.
+    Aborted = 1 << 2,
+    /// On the connection's list of streams to grant to.
+    Dirty = 1 << 3,
+    /// On the connection's list of streams that got less than they should.
+    Starved = 1 << 4,
+    /// The next grant goes out even if it raises nothing.
+    Refresh = 1 << 5,
+    /// On the list of streams whose backlog may share receive buffers.
+    Touched = 1 << 6,
+    /// On the list of streams that keep memory for a backlog.
+    Cooling = 1 << 7,
+    /// In one of the scheduler's rings.
+    Scheduled = 1 << 8,
+    /// The sender came near its limit since the last grant.
+    Limited = 1 << 9,
+    /// A send was refused for lack of credit; the owner is told once by an event when it may try again.
+    WaitsForCredit = 1 << 10,
+    /// A send was refused because the stream's queue was full; as above.
+    WaitsForRoom = 1 << 11,
     /// An event of this kind is queued already.
-    pub(crate) readable_told: bool,
-    pub(crate) writable_told: bool,
+    ReadableTold = 1 << 12,
+    /// As above.
+    WritableTold = 1 << 13,
+}
+
+/// A bit for each [`Flag`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags(u16);
+
+impl Flags {
+    #[inline]
+    pub(crate) const fn has(self, flag: Flag) -> bool {
+        self.0 & flag as u16 != 0
+    }
+
+    /// Says whether it was set before.
+    #[inline]
+    pub(crate) const fn set(&mut self, flag: Flag) -> bool {
+        let was = self.has(flag);
+        self.0 |= flag as u16;
+        was
+    }
+
+    /// Says whether it was set before.
+    #[inline]
+    pub(crate) const fn clear(&mut self, flag: Flag) -> bool {
+        let was = self.has(flag);
+        self.0 &= !(flag as u16);
+        was
+    }
+}
+
+/// When a stream was opened, in units of 1,024 microseconds, of which the upper bits are gone: enough to tell a young stream from
+/// an old one, but for one that is 52 days old and is taken for young for a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Birth(u32);
+
+impl Birth {
+    const UNITS_A_SECOND: u32 = 1_000_000 >> 10;
+
+    const fn at(now: Time) -> Self {
+        // Only the lower half is wanted.
+        Self((now.as_micros() >> 10) as u32)
+    }
+
+    /// Whether it was less than a second ago.
+    pub(crate) const fn is_recent(self, now: Time) -> bool {
+        Self::at(now).0.wrapping_sub(self.0) < Self::UNITS_A_SECOND
+    }
 }
 
 /// One stream. Ids are ours: positive when we opened it.
@@ -82,30 +151,9 @@ pub(crate) struct Waits {
 pub(crate) struct Stream {
     pub(crate) id: i32,
     pub(crate) halves: Halves,
-    /// Whether the other side has heard of it: the peer, by its opening having left, or the layer above, by having said what
-    /// the halves are for.
-    pub(crate) is_known: bool,
-    /// Whether the owner is gone: the slot is free once our end is out.
-    pub(crate) is_released: bool,
-    /// The peer ended the whole stream early.
-    pub(crate) is_aborted: bool,
-    /// On the connection's list of streams to grant to.
-    pub(crate) is_dirty: bool,
-    /// On the connection's list of streams that got less than they should.
-    pub(crate) is_starved: bool,
-    /// The next grant goes out even if it raises nothing.
-    pub(crate) is_refresh: bool,
-    /// On the list of streams whose backlog may share receive buffers.
-    pub(crate) is_touched: bool,
-    /// On the list of streams that keep memory for a backlog.
-    pub(crate) is_cooling: bool,
-    /// In one of the scheduler's rings.
-    pub(crate) is_scheduled: bool,
-    /// Whether the sender came near its limit since the last grant.
-    pub(crate) was_limited: bool,
+    pub(crate) flags: Flags,
     /// Repeats of the last grant since data arrived.
     pub(crate) refreshes: u8,
-    pub(crate) waits: Waits,
     pub(crate) send_state: SendState,
     pub(crate) recv_state: RecvState,
     /// The queue's hint, kept while there is no queue.
@@ -115,7 +163,7 @@ pub(crate) struct Stream {
     outbox: Option<Box<Outbox>>,
     backlog: Option<Box<Backlog>>,
     rare: Option<Box<Rare>>,
-    pub(crate) opened_at: Time,
+    pub(crate) birth: Birth,
     /// When data last arrived, or the last refresh went out.
     pub(crate) active_at: Time,
 }
@@ -125,18 +173,8 @@ impl Stream {
         Self {
             id,
             halves,
-            is_known: false,
-            is_released: false,
-            is_aborted: false,
-            is_dirty: false,
-            is_starved: false,
-            is_refresh: false,
-            is_touched: false,
-            is_cooling: false,
-            is_scheduled: false,
-            was_limited: false,
+            flags: Flags::default(),
             refreshes: 0,
-            waits: Waits::default(),
             send_state: SendState::Open,
             recv_state: RecvState::Open,
             hint: SizeHint::default(),
@@ -145,30 +183,30 @@ impl Stream {
             outbox: None,
             backlog: None,
             rare: None,
-            opened_at: now,
+            birth: Birth::at(now),
             active_at: now,
         }
     }
 
     /// Whether the layer above has said what the halves are for. It has for streams we opened.
     pub(crate) const fn is_accepted(&self) -> bool {
-        self.is_known || self.id > 0
+        self.flags.has(Flag::Known) || self.id > 0
     }
 
     /// Whether the opening frame has left, if it was ours to send.
     pub(crate) const fn is_announced(&self) -> bool {
-        self.is_known || self.id < 0
+        self.flags.has(Flag::Known) || self.id < 0
     }
 
     /// Whether data may still come that somebody here will read. Not before the peer knows of the stream: a grant that
     /// overtakes the opening names a stream that does not exist, and is ignored.
     pub(crate) const fn expects_data(&self) -> bool {
-        self.is_known && self.halves.recv && matches!(self.recv_state, RecvState::Open)
+        self.flags.has(Flag::Known) && self.halves.recv && matches!(self.recv_state, RecvState::Open)
     }
 
     /// Whether nothing of it is needed any more. Late frames of a forgotten id are recognised by the id alone.
     pub(crate) fn is_over(&self) -> bool {
-        self.is_released && self.send_state == SendState::Ended
+        self.flags.has(Flag::Released) && self.send_state == SendState::Ended
     }
 
     /// The error body that the peer ended its half with.
@@ -238,5 +276,40 @@ impl Stream {
     /// Gives the memory of an empty backlog back.
     pub(crate) fn shed_backlog(&mut self) {
         self.backlog.take_if(|backlog| backlog.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn an_idle_stream_is_small() {
+        let bytes = size_of::<Option<Stream>>();
+        assert!(
+            bytes <= 96,
+            "{bytes} bytes: whatever is added here, ten thousand idle streams of a peer pay for"
+        );
+    }
+
+    #[test]
+    fn a_stream_is_young_for_a_second() {
+        // Near where the upper bits that are not kept change.
+        for start in [0, 7, (1 << 42) - 1_000, 1 << 42] {
+            let (now, at) = (Time::from_micros(start), Birth::at(Time::from_micros(start)));
+            assert!(at.is_recent(now) && at.is_recent(now + Duration::from_millis(990)));
+            assert!(!at.is_recent(now + Duration::from_millis(1_002)));
+            assert!(!at.is_recent(now + Duration::from_secs(3_600 * 24 * 30)));
+        }
+    }
+
+    #[test]
+    fn a_flag_is_apart_from_the_others() {
+        let mut flags = Flags::default();
+        assert!(!flags.set(Flag::Known) && flags.set(Flag::Known));
+        assert!(!flags.set(Flag::WritableTold) && !flags.has(Flag::Released));
+        assert!(flags.clear(Flag::Known) && !flags.clear(Flag::Known) && flags.has(Flag::WritableTold));
     }
 }

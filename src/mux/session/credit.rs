@@ -6,7 +6,7 @@ use crate::{
     mux::{
         Credit, SessionError, StreamKey, WINDOW_BYTES_MAX, WINDOW_BYTES_MAX_FOREIGN,
         control::{self, GrantArray, Ours},
-        stream::Stream,
+        stream::{Flag, Stream},
     },
     wire::{BodyKind, Header, mirror},
 };
@@ -40,7 +40,7 @@ impl Session {
     pub(super) fn mark_dirty(&mut self, key: StreamKey) {
         if self.control.can_grant()
             && let Some(stream) = self.table.get_mut(key)
-            && !std::mem::replace(&mut stream.is_dirty, true)
+            && !stream.flags.set(Flag::Dirty)
         {
             self.dirty.push(key);
         }
@@ -80,7 +80,7 @@ impl Session {
         while self.committed.left() > 0 {
             let Some(key) = self.starved.pop_front() else { return };
             if let Some(stream) = self.table.get_mut(key) {
-                stream.is_starved = false;
+                stream.flags.clear(Flag::Starved);
             }
             self.mark_dirty(key);
         }
@@ -119,8 +119,8 @@ impl Session {
         let left = self.committed.left();
         let rule = self.config.grant_rule;
         let stream = self.table.get_mut(key)?;
-        stream.is_dirty = false;
-        let is_refresh = std::mem::take(&mut stream.is_refresh);
+        stream.flags.clear(Flag::Dirty);
+        let is_refresh = stream.flags.clear(Flag::Refresh);
         if !stream.expects_data() {
             return None;
         }
@@ -138,10 +138,10 @@ impl Session {
         let raise_max = behind + if outstanding == 0 { left.max(1) } else { left };
         let is_starved = stream.receiver.raise_wanted() > raise_max;
         let total = stream.receiver.grant(raise_max);
-        stream.was_limited = false;
+        stream.flags.clear(Flag::Limited);
         let taken = stream.receiver.outstanding() - outstanding;
         self.committed.take(taken);
-        if is_starved && !std::mem::replace(&mut stream.is_starved, true) {
+        if is_starved && !stream.flags.set(Flag::Starved) {
             self.starved.push_back(key);
         }
         // Grants name a stream as the granter counts.
@@ -168,7 +168,7 @@ impl Session {
             // No tuner has an opinion on so little; so most streams need none.
             return None;
         }
-        let limited = stream.was_limited;
+        let limited = stream.flags.has(Flag::Limited);
         let grows = stream.rare().tuner.observe(TunerSample {
             now_micros: now.as_micros(),
             consumed,
@@ -208,7 +208,7 @@ impl Session {
         if !stream.sender.raise(total) {
             return;
         }
-        let may_send = stream.waits.credit && stream.sender.may_send(overdraft);
+        let may_send = stream.flags.has(Flag::WaitsForCredit) && stream.sender.may_send(overdraft);
         self.overdraft.learn(before, total);
         self.probe_at = None;
         if self.allowed_overdraft() > overdraft {
@@ -223,7 +223,7 @@ impl Session {
     /// Tells every stream that waits for credit to try again: the rules have changed.
     pub(super) fn wake_blocked(&mut self) {
         for key in self.table.keys() {
-            if self.table.get(key).is_some_and(|stream| stream.waits.credit) {
+            if self.table.get(key).is_some_and(|stream| stream.flags.has(Flag::WaitsForCredit)) {
                 self.tell_writable(key);
             }
         }

@@ -19,6 +19,7 @@ use super::{
     ids::SeenIds,
     schedule::Schedule,
     send_queue::SendQueue,
+    stream::Flag,
     table::{IdMap, Table},
 };
 use crate::{
@@ -291,12 +292,12 @@ impl Session {
         match &event {
             Event::Readable(key) => {
                 if let Some(stream) = self.table.get_mut(*key) {
-                    stream.waits.readable_told = false;
+                    stream.flags.clear(Flag::ReadableTold);
                 }
             }
             Event::Writable(key) => {
                 if let Some(stream) = self.table.get_mut(*key) {
-                    stream.waits.writable_told = false;
+                    stream.flags.clear(Flag::WritableTold);
                 }
             }
             _ => {}
@@ -318,7 +319,7 @@ impl Session {
 
     fn tell_readable(&mut self, key: StreamKey) {
         if let Some(stream) = self.table.get_mut(key)
-            && !std::mem::replace(&mut stream.waits.readable_told, true)
+            && !stream.flags.set(Flag::ReadableTold)
         {
             self.events.push_back(Event::Readable(key));
         }
@@ -326,9 +327,10 @@ impl Session {
 
     fn tell_writable(&mut self, key: StreamKey) {
         if let Some(stream) = self.table.get_mut(key)
-            && !std::mem::replace(&mut stream.waits.writable_told, true)
+            && !stream.flags.set(Flag::WritableTold)
         {
-            (stream.waits.credit, stream.waits.room) = (false, false);
+            stream.flags.clear(Flag::WaitsForCredit);
+            stream.flags.clear(Flag::WaitsForRoom);
             self.events.push_back(Event::Writable(key));
         }
     }

@@ -7,7 +7,7 @@ use crate::{
         backlog::Backlog,
         error_body,
         schedule::Flow,
-        stream::{RecvState, SendState, Stream},
+        stream::{Flag, RecvState, SendState, Stream},
     },
     wire::{Body, Header},
 };
@@ -93,7 +93,7 @@ impl Session {
     /// Says what the halves of a stream of the peer's are for; until then nothing is granted on it.
     pub fn accept(&mut self, key: StreamKey, halves: Halves) {
         let Some(stream) = self.table.get_mut(key) else { return };
-        stream.is_known = true;
+        stream.flags.set(Flag::Known);
         stream.halves = halves;
         let early_end = (stream.recv_state == RecvState::Ended && !halves.recv)
             .then(|| stream.peer_error().map_or(End::Clean, |body| End::Error(body.clone())));
@@ -152,7 +152,7 @@ impl Session {
     /// Puts a frame behind what the stream has queued.
     pub(super) fn enqueue(&mut self, key: StreamKey, header: Header, body: &Outgoing<'_>) {
         let Some(stream) = self.table.get_mut(key) else { return };
-        let was_scheduled = std::mem::replace(&mut stream.is_scheduled, true);
+        let was_scheduled = stream.flags.set(Flag::Scheduled);
         stream.queue().push(header, body);
         self.queued.take(header.cost());
         if !was_scheduled {
@@ -230,7 +230,7 @@ impl Session {
     /// The owner is done with the stream; its slot is freed once our end is out. A half still open is ended.
     pub fn release(&mut self, key: StreamKey) {
         let Some(stream) = self.table.get_mut(key) else { return };
-        stream.is_released = true;
+        stream.flags.set(Flag::Released);
         let is_open = stream.send_state == SendState::Open;
         self.discard(key);
         if is_open {
@@ -289,8 +289,8 @@ impl Session {
     /// The peer gave the stream up: what we have queued is for nobody.
     fn handle_abort(&mut self, key: StreamKey, end: End) -> Result<(), SessionError> {
         let Some(stream) = self.table.get_mut(key) else { return Ok(()) };
-        stream.is_aborted = true;
-        let young = self.now.since(stream.opened_at) < std::time::Duration::from_secs(1);
+        stream.flags.set(Flag::Aborted);
+        let young = stream.birth.is_recent(self.now);
         let is_storm = key.id() < 0 && young && stream.send_state == SendState::Open;
         self.drop_queue(key);
         self.end(key, &Body::end());

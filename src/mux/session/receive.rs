@@ -7,7 +7,7 @@ use crate::{
         backlog::Backlog,
         control::{self, Message, Ours, Theirs},
         error_body,
-        stream::{RecvState, SendState},
+        stream::{Flag, RecvState, SendState},
     },
     wire::{Body, BodyKind, Frame, Item, Run, mirror},
 };
@@ -99,10 +99,12 @@ impl Session {
         let arrival = stream.receiver.arrive(cost, slack);
         stream.active_at = now;
         stream.refreshes = 0;
-        stream.was_limited |= stream.receiver.advertised().saturating_sub(stream.receiver.arrived())
-            < stream.receiver.window() / 4;
+        let ahead = stream.receiver.advertised().saturating_sub(stream.receiver.arrived());
+        if ahead < stream.receiver.window() / 4 {
+            stream.flags.set(Flag::Limited);
+        }
         let charge = stream.backlog().push(run);
-        let is_touched = std::mem::replace(&mut stream.is_touched, true);
+        let is_touched = stream.flags.set(Flag::Touched);
         self.charge(charge);
         if !is_touched {
             self.touched.push(key);
@@ -275,9 +277,9 @@ impl Session {
         }
         while let Some(key) = self.touched.pop() {
             let Some(stream) = self.table.get_mut(key) else { continue };
-            stream.is_touched = false;
+            stream.flags.clear(Flag::Touched);
             let (copied, saved) = stream.unread().map_or((0, 0), Backlog::compact);
-            if !std::mem::replace(&mut stream.is_cooling, true) {
+            if !stream.flags.set(Flag::Cooling) {
                 self.cooling.push(key);
             }
             self.counters.compacted_bytes += copied;
@@ -297,11 +299,11 @@ impl Session {
         }
         for key in std::mem::take(&mut self.cooling) {
             let Some(stream) = self.table.get_mut(key) else { continue };
-            stream.is_cooling = !stream.is_read_up();
-            if stream.is_cooling {
-                self.cooling.push(key);
-            } else {
+            if stream.is_read_up() {
+                stream.flags.clear(Flag::Cooling);
                 stream.shed_backlog();
+            } else {
+                self.cooling.push(key);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::{Phase, Sent, Session};
 use crate::{
     mux::{
         Outgoing, RefusedSend, StreamKey,
-        stream::{SendState, Stream},
+        stream::{Flag, SendState, Stream},
     },
     wire::Header,
 };
@@ -29,7 +29,7 @@ impl Session {
             return Ok(self.block_on_credit(key));
         }
         if stream.queued_bytes() >= stream_room {
-            stream.waits.room = true;
+            stream.flags.set(Flag::WaitsForRoom);
             return Ok(Sent::Blocked);
         }
         if !has_room {
@@ -63,7 +63,7 @@ impl Session {
     fn ended(stream: &Stream, phase: &Phase) -> RefusedSend {
         match phase {
             Phase::Dead(error) => RefusedSend::Session(error.clone()),
-            _ if stream.is_aborted => RefusedSend::Aborted(stream.peer_error().cloned()),
+            _ if stream.flags.has(Flag::Aborted) => RefusedSend::Aborted(stream.peer_error().cloned()),
             _ => RefusedSend::Ended,
         }
     }
@@ -75,7 +75,7 @@ impl Session {
     fn block_on_credit(&mut self, key: StreamKey) -> Sent {
         self.counters.stalls += 1;
         if let Some(stream) = self.table.get_mut(key) {
-            stream.waits.credit = true;
+            stream.flags.set(Flag::WaitsForCredit);
         }
         self.arm_probe();
         Sent::Blocked
@@ -83,7 +83,7 @@ impl Session {
 
     fn block_on_room(&mut self, key: StreamKey) -> Sent {
         if let Some(stream) = self.table.get_mut(key)
-            && !std::mem::replace(&mut stream.waits.room, true)
+            && !stream.flags.set(Flag::WaitsForRoom)
         {
             self.room_waiters.push_back(key);
             // Streams that ended while they waited leave their place behind; not too many of those.

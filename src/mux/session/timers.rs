@@ -6,7 +6,7 @@ use crate::mux::{
     Event, Outgoing, SessionError, StreamKey, Time,
     control::Theirs,
     error_body,
-    stream::{RecvState, Stream},
+    stream::{Flag, RecvState, Stream},
 };
 use crate::wire::BodyKind;
 use std::time::Duration;
@@ -161,7 +161,7 @@ impl Session {
             let step = usize::from(stream.refreshes).min(REFRESH_AFTER.len() - 1);
             let mut due = stream.active_at + REFRESH_AFTER[step];
             if due <= self.now {
-                stream.is_refresh = true;
+                stream.flags.set(Flag::Refresh);
                 stream.refreshes = stream.refreshes.saturating_add(1);
                 stream.active_at = self.now;
                 due = self.now + REFRESH_AFTER[(step + 1).min(REFRESH_AFTER.len() - 1)];

@@ -5,7 +5,7 @@ use crate::{
     mux::{
         Output, StreamKey, Time,
         schedule::{Flow, QUANTUM_BYTES},
-        stream::{Outbox, RecvState, SendState, Stream},
+        stream::{Flag, Outbox, RecvState, SendState, Stream},
     },
     wire::GOODBYE,
 };
@@ -129,13 +129,15 @@ impl Session {
             }
         }
         let is_news = written > 0 && !stream.is_announced();
-        stream.is_known |= is_news;
+        if is_news {
+            stream.flags.set(Flag::Known);
+        }
         self.queued.give(written as u64);
-        let wants_room = stream.waits.room && stream.queued_bytes() <= stream_room / 2;
+        let wants_room = stream.flags.has(Flag::WaitsForRoom) && stream.queued_bytes() <= stream_room / 2;
         if stream.queued_bytes() > 0 {
             self.schedule.add_backlogged(Flow::Stream(key));
         } else {
-            stream.is_scheduled = false;
+            stream.flags.clear(Flag::Scheduled);
             stream.shed_queue();
             if stream.send_state == SendState::Ending {
                 stream.send_state = SendState::Ended;
@@ -160,7 +162,7 @@ impl Session {
         let mut woken = self.queued.left().div_ceil(stream_room);
         while woken > 0 {
             let Some(key) = self.room_waiters.pop_front() else { return };
-            if self.table.get(key).is_some_and(|stream| stream.waits.room) {
+            if self.table.get(key).is_some_and(|stream| stream.flags.has(Flag::WaitsForRoom)) {
                 self.tell_writable(key);
                 woken -= 1;
             }

@@ -4,7 +4,7 @@ use super::tasks::Job;
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering, fence},
     },
     task::{Wake, Waker},
 };
@@ -108,8 +108,41 @@ impl Ticket {
 
     /// Whether somebody has a clone of the waker.
     pub(super) fn is_held(&self) -> bool {
-        // One for the holder, one for the waker. Acquire: whoever let go last has woken nobody since.
-        std::sync::atomic::fence(Ordering::Acquire);
-        Arc::strong_count(&self.holder) > 2
+        // One for the holder, one for the waker.
+        let is_held = Arc::strong_count(&self.holder) > 2;
+        // Whoever let go last has done with the job that it may have read, before the next one is assigned.
+        fence(Ordering::Acquire);
+        is_held
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JOBS: [Job; 3] =
+        [Job { index: 0, id: -1 }, Job { index: u32::MAX, id: i32::MIN }, Job { index: 7, id: i32::MAX }];
+
+    #[test]
+    fn a_ticket_rings_once_for_the_job_it_was_assigned() {
+        let bell = Arc::new(Bell::default());
+        let ticket = Ticket::new(&bell);
+        for job in JOBS {
+            ticket.assign(job);
+            ticket.waker().wake_by_ref();
+            ticket.waker().wake_by_ref();
+            assert_eq!(bell.answer(Waker::noop()), [job]);
+        }
+        assert_eq!(bell.answer(Waker::noop()), []);
+    }
+
+    #[test]
+    fn a_ticket_is_held_as_long_as_a_clone_lives() {
+        let ticket = Ticket::new(&Arc::default());
+        assert!(!ticket.is_held());
+        let clone = ticket.waker().clone();
+        assert!(ticket.is_held());
+        std::thread::spawn(move || clone.wake()).join().unwrap();
+        assert!(!ticket.is_held());
     }
 }

@@ -40,6 +40,7 @@ mod output;
 mod schedule;
 mod send_queue;
 mod session;
+mod spares;
 mod stream;
 mod table;
 mod time;
@@ -59,6 +60,7 @@ pub use self::{
     schedule::QUANTUM_BYTES,
     send_queue::GATHER_BYTES_MIN,
     session::{OPENINGS_UNSENT_MAX, Received, Sent, Session},
+    spares::Spares,
     stream::Halves,
     table::StreamKey,
     time::Time,

@@ -1,4 +1,4 @@
-use super::send_queue::Part;
+use super::{send_queue::Part, spares::Spares};
 use bytes::{Buf, Bytes, BytesMut};
 use std::{collections::VecDeque, io::IoSlice};
 
@@ -16,6 +16,8 @@ pub struct Output {
     copied: usize,
     /// The most memory that one piece of them took since.
     room: usize,
+    /// Where parts go that have been written.
+    spares: Spares,
 }
 
 /// Memory for copies that an empty output may keep.
@@ -42,6 +44,10 @@ impl Output {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    pub(crate) fn reuse(&mut self, spares: &Spares) {
+        self.spares.clone_from(spares);
     }
 
     /// Appends bytes by copying.
@@ -92,7 +98,7 @@ impl Output {
                 return;
             }
             bytes -= front.len();
-            self.parts.pop_front();
+            self.parts.pop_front().into_iter().for_each(|part| self.spares.give(part));
         }
     }
 

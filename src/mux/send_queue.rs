@@ -1,4 +1,7 @@
-use super::Outgoing;
+use super::{
+    Outgoing,
+    spares::{SPARE_BYTES, Spares},
+};
 use crate::wire::{HEADER_BYTES, Header};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -8,7 +11,7 @@ use std::collections::VecDeque;
 pub const GATHER_BYTES_MIN: usize = 8 << 10;
 
 /// Small frames are gathered into parts of about this size: what one turn of the round robin moves.
-const PART_BYTES: usize = 16 << 10;
+const PART_BYTES: usize = SPARE_BYTES;
 
 /// Room for small frames once there are two of them; doubles as they come.
 const TAIL_BYTES_MIN: usize = 256;
@@ -73,12 +76,12 @@ impl SendQueue {
 
     /// Appends a frame. The caller has checked the length, so that it fits the header.
     #[inline]
-    pub(crate) fn push(&mut self, header: Header, body: &Outgoing<'_>) {
+    pub(crate) fn push(&mut self, header: Header, body: &Outgoing<'_>, spares: &Spares) {
         let data = body.as_slice();
         let gathered = body.shared().filter(|bytes| bytes.len() >= GATHER_BYTES_MIN);
         let room = HEADER_BYTES + if gathered.is_some() { 0 } else { data.len() };
         if self.tail.capacity() - self.tail.len() < room {
-            self.grow(room);
+            self.grow(room, spares);
         }
         self.tail.extend_from_slice(&header.encode());
         self.bytes += HEADER_BYTES + data.len();
@@ -94,14 +97,23 @@ impl SendQueue {
     }
 
     #[cold]
-    fn grow(&mut self, room: usize) {
+    fn grow(&mut self, room: usize, spares: &Spares) {
+        if !self.tail.is_empty() && self.tail.len() + room > PART_BYTES {
+            // A part that is nearly full goes as it is: to make it larger would copy all that is in it.
+            self.seal(Bytes::new());
+        }
         // A first frame alone gets what it needs: the opening of a stream is often all that is ever sent on it.
         let wanted = if self.tail.is_empty() {
             (self.hint as usize).min(PART_BYTES)
         } else {
             self.tail.len().max(TAIL_BYTES_MIN)
         };
-        self.tail.reserve(room.max(wanted));
+        let wanted = room.max(wanted);
+        if self.tail.is_empty() && (PART_BYTES / 2..=PART_BYTES).contains(&wanted) {
+            self.tail = spares.take();
+        } else {
+            self.tail.reserve(wanted);
+        }
     }
 
     fn seal(&mut self, large: Bytes) {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     flow::Pool,
-    mux::{Config, Session},
+    mux::{Config, Session, Spares},
 };
 use futures_lite::FutureExt;
 use glommio::{LocalExecutorBuilder, Placement, timer::sleep};
@@ -50,6 +50,7 @@ struct Inner {
     drivers: Census,
     handlers: Census,
     scratch: Scratch,
+    spares: Spares,
     /// What was refused, dropped or cut off, by name.
     counts: RefCell<BTreeMap<&'static str, u64>>,
 }
@@ -73,6 +74,7 @@ impl Shard {
             drivers: Census::default(),
             handlers: Census::default(),
             scratch: Scratch::default(),
+            spares: Spares::new(),
             counts: RefCell::default(),
         }));
         CURRENT.with(|current| *current.borrow_mut() = Some(shard.clone()));
@@ -157,6 +159,7 @@ impl Shard {
     ) -> Connection {
         let mut session = Session::new(config, self.0.clock.now());
         session.share(self.0.pool.clone());
+        session.reuse(self.0.spares.clone());
         let connection = Connection::new(session, self.clone(), peer, grant);
         let driver = Driver::new(connection.clone(), service, link);
         let slot = self.0.connections.borrow_mut().insert(connection.clone());

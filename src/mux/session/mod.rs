@@ -19,6 +19,7 @@ use super::{
     ids::SeenIds,
     schedule::Schedule,
     send_queue::SendQueue,
+    spares::Spares,
     stream::Flag,
     table::{IdMap, Table},
 };
@@ -74,6 +75,8 @@ pub struct Session {
     config: Config,
     /// Shared by all sessions of a shard.
     pool: Option<Pool>,
+    /// Likewise.
+    spares: Spares,
     phase: Phase,
     now: Time,
     rtt: Duration,
@@ -146,6 +149,7 @@ impl Session {
         let window = config.credit.window(limits.receive_bytes_max, 1);
         let mut session = Self {
             pool: None,
+            spares: Spares::default(),
             phase: Phase::Open,
             now,
             rtt: Duration::from_micros(200),
@@ -207,6 +211,11 @@ impl Session {
             "bytes that arrived before would be given back without being taken"
         );
         self.pool = Some(pool);
+    }
+
+    /// Takes the room for what is sent from a stock, to which it goes back once it has been written.
+    pub fn reuse(&mut self, spares: Spares) {
+        self.spares = spares;
     }
 
     /// What happened, by name.

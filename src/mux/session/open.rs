@@ -153,7 +153,7 @@ impl Session {
     pub(super) fn enqueue(&mut self, key: StreamKey, header: Header, body: &Outgoing<'_>) {
         let Some(stream) = self.table.get_mut(key) else { return };
         let was_scheduled = stream.flags.set(Flag::Scheduled);
-        stream.queue().push(header, body);
+        stream.queue().push(header, body, &self.spares);
         self.queued.take(header.cost());
         if !was_scheduled {
             self.schedule.add_fresh(Flow::Stream(key));

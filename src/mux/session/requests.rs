@@ -125,11 +125,11 @@ impl Session {
         let body_bytes = u32::try_from(body.as_slice().len()).unwrap_or(u32::MAX);
         let header = Header { id, stream: false, end, kind: body.kind, body_bytes };
         if id > 0 {
-            self.asks.push(header, body);
+            self.asks.push(header, body, &self.spares);
         } else if body.as_slice().len() <= INTERACTIVE_BYTES_MAX {
-            self.interactive.push(header, body);
+            self.interactive.push(header, body, &self.spares);
         } else {
-            self.replies.push(header, body);
+            self.replies.push(header, body, &self.spares);
             if !std::mem::replace(&mut self.replies_scheduled, true) {
                 self.replies_deficit = 0;
                 self.schedule.add_fresh(Flow::Replies);

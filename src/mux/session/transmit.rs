@@ -36,6 +36,7 @@ impl Session {
             return;
         }
         let start = output.len();
+        output.reuse(&self.spares);
         if !matches!(self.phase, Phase::Dead(_)) {
             self.write_grants();
         }

@@ -31,6 +31,7 @@ mod epoll;
 mod epoll_set;
 mod heartbeat;
 mod line;
+mod linger;
 mod pages;
 mod pool;
 mod readiness;

@@ -36,6 +36,7 @@ use slab::Slab;
 use super::bufring::{BufRing, Shape};
 use super::doorbell::Doorbell;
 use super::line::{Line, Op};
+use super::linger::Linger;
 use super::request::{self, Kind, Tag};
 use super::sys;
 use super::waiter::End;
@@ -55,6 +56,7 @@ pub(super) struct Ring {
     /// Signalled by the kernel when it has work for a ring whose pump sleeps.
     event: OwnedFd,
     doorbell: Doorbell,
+    linger: Linger,
     stopped: Cell<bool>,
     /// Whether a pump task exists that will look at `requests`.
     pumped: Cell<bool>,
@@ -79,6 +81,7 @@ impl Ring {
             requests: RefCell::default(),
             event,
             doorbell: Doorbell::default(),
+            linger: Linger::default(),
             stopped: Cell::new(false),
             pumped: Cell::new(false),
         };
@@ -131,6 +134,9 @@ impl Ring {
             yield_now().await;
             return Ok(());
         }
+        if self.linger.look(|| self.has_work()).await {
+            return Ok(());
+        }
         self.listen(true);
         let came = self.turn(true);
         if matches!(came, Ok(false)) {
@@ -143,6 +149,13 @@ impl Ring {
             yield_now().await;
         }
         Ok(())
+    }
+
+    /// Whether a turn would find something to do.
+    fn has_work(&self) -> bool {
+        let mut uring = self.uring.borrow_mut();
+        let submissions = uring.submission();
+        submissions.taskrun() || self.stopped.get() || !self.requests.borrow().is_empty()
     }
 
     /// Enables or disables the eventfd.

@@ -1,4 +1,4 @@
-use crate::wire::{Body, HEADER_BYTES, Run};
+use crate::wire::{BodyKind, HEADER_BYTES, Run};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 
@@ -43,19 +43,33 @@ impl Backlog {
         charge
     }
 
-    /// Takes the first frame's body; yields it and the charge that is over with it.
+    /// How the first frame's body is to be read, and how long it is.
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<(Body, u64)> {
-        let entry = self.entries.front_mut()?;
-        let body = entry.run.pop()?;
-        let charge = if entry.run.wire.is_empty() { entry.charge } else { 0 };
-        if charge > 0 {
-            self.entries.pop_front();
-            if self.entries.is_empty() && self.entries.capacity() > KEEP_CAPACITY {
-                self.entries = VecDeque::new();
-            }
+    pub(crate) fn front(&self) -> Option<(BodyKind, usize)> {
+        self.entries.front()?.run.front()
+    }
+
+    /// Takes the first frame, of which [`front`](Self::front) has told the length; yields its body. [`shed`](Self::shed) follows.
+    #[inline]
+    pub(crate) fn cut(&mut self, body_bytes: usize) -> Bytes {
+        self.entries.front_mut().map_or_else(Bytes::new, |entry| entry.run.cut(body_bytes))
+    }
+
+    /// Lets go of the first run if it has been read up; yields the charge that is over with it.
+    #[inline]
+    pub(crate) fn shed(&mut self) -> u64 {
+        match self.entries.front() {
+            Some(entry) if entry.run.wire.is_empty() => self.pop_front(),
+            _ => 0,
         }
-        Some((body, charge))
+    }
+
+    fn pop_front(&mut self) -> u64 {
+        let charge = self.entries.pop_front().map_or(0, |entry| entry.charge);
+        if self.entries.is_empty() && self.entries.capacity() > KEEP_CAPACITY {
+            self.entries = VecDeque::new();
+        }
+        charge
     }
 
     /// Throws everything away; yields its cost and its charge.

@@ -150,16 +150,20 @@ impl RecvStream {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Body, RecvError>>> {
         let inner = &self.0.connection.0;
         let mut session = inner.session.borrow_mut();
-        let before = (session.is_paused(), session.next_timeout());
-        let received = session.recv(self.0.key);
+        let before = session.recv_terms();
+        let body = session.recv_body(self.0.key);
         // The driver sleeps by what it knew: a grant to write, reading to go on with, a timer to set are news to it.
-        let is_news = session.wants_transmit() || before != (session.is_paused(), session.next_timeout());
-        drop(session);
-        if is_news {
-            inner.notify();
+        let is_news = session.wants_grants() || before != session.recv_terms();
+        if let Some(body) = body {
+            drop(session);
+            if is_news {
+                inner.notify();
+            }
+            return Poll::Ready(Some(Ok(body)));
         }
+        let received = session.recv_end(self.0.key);
+        drop(session);
         match received {
-            Received::Body(body) => return Poll::Ready(Some(Ok(body))),
             _ if inner.wakers.borrow().is_over(self.0.key, Half::Recv) => return Poll::Ready(None),
             Received::Pending => {
                 self.0.wait(Half::Recv, cx.waker());

@@ -72,7 +72,9 @@ impl Session {
         if is_due {
             self.mark_dirty(key);
         }
-        self.feed_starved();
+        if !self.starved.is_empty() {
+            self.feed_starved();
+        }
     }
 
     /// Streams that got no grant for want of budget are asked again.

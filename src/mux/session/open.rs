@@ -150,6 +150,7 @@ impl Session {
     }
 
     /// Puts a frame behind what the stream has queued.
+    #[inline]
     pub(super) fn enqueue(&mut self, key: StreamKey, header: Header, body: &Outgoing<'_>) {
         let Some(stream) = self.table.get_mut(key) else { return };
         let was_scheduled = stream.flags.set(Flag::Scheduled);
@@ -216,6 +217,7 @@ impl Session {
         }
     }
 
+    #[inline]
     pub(super) fn refund(&mut self, bytes: u64) {
         if bytes == 0 {
             return;

@@ -9,7 +9,7 @@ use crate::{
         error_body,
         stream::{Flag, RecvState, SendState},
     },
-    wire::{Body, BodyKind, Frame, Item, Run, mirror},
+    wire::{Body, BodyKind, Frame, HEADER_BYTES, Item, Run, mirror},
 };
 use bytes::BytesMut;
 
@@ -246,17 +246,33 @@ impl Session {
     /// Takes the next body of a stream, which earns the peer credit.
     #[inline]
     pub fn recv(&mut self, key: StreamKey) -> Received {
-        let Some(stream) = self.table.get_mut(key) else { return Received::End };
-        if let Some((body, charge)) = stream.unread().and_then(Backlog::pop) {
-            let cost = (crate::wire::HEADER_BYTES + body.bytes.len()) as u64;
-            let is_read_up = stream.is_read_up();
-            self.consume(key, cost);
-            self.refund(charge);
-            if is_read_up {
-                self.arm_refresh();
-            }
-            return Received::Body(body);
+        match self.recv_body(key) {
+            Some(body) => Received::Body(body),
+            None => self.recv_end(key),
         }
+    }
+
+    /// The common case of [`recv`](Self::recv): a body is there.
+    #[inline]
+    pub(crate) fn recv_body(&mut self, key: StreamKey) -> Option<Body> {
+        let backlog = self.table.get_mut(key)?.unread()?;
+        let (kind, body_bytes) = backlog.front()?;
+        let bytes = backlog.cut(body_bytes);
+        let charge = backlog.shed();
+        let is_read_up = backlog.is_empty();
+        self.consume(key, (HEADER_BYTES + body_bytes) as u64);
+        self.refund(charge);
+        if is_read_up {
+            self.arm_refresh();
+        }
+        // Put together last and moved as little as can be: what is copied right after its parts were written stalls the
+        // processor, which then waits for the writes. That took half of a reader's time at 64-byte bodies.
+        Some(Body { kind, bytes })
+    }
+
+    /// Why there is no body.
+    pub(crate) fn recv_end(&self, key: StreamKey) -> Received {
+        let Some(stream) = self.table.get(key) else { return Received::End };
         match stream.recv_state {
             RecvState::Discarding => Received::End,
             RecvState::Ended => {
@@ -267,6 +283,14 @@ impl Session {
                 _ => Received::Pending,
             },
         }
+    }
+
+    /// What [`recv`](Self::recv) may change of that by which a driver sleeps, besides grants that become due: whether reading is
+    /// paused, and when a quiet stream's grant is repeated. Cheap, since it is asked for with every body.
+    #[cfg(feature = "runtime")]
+    #[inline]
+    pub(crate) const fn recv_terms(&self) -> (bool, Option<Time>) {
+        (self.is_paused(), self.refresh_at)
     }
 
     /// Copies unread small frames out of the receive buffers. Call once per turn, after handlers had their chance to

@@ -11,6 +11,12 @@ use crate::{
 };
 
 impl Session {
+    /// Whether there are grants to send.
+    #[inline]
+    pub(crate) fn wants_grants(&self) -> bool {
+        !self.dirty.is_empty() && self.control.can_grant()
+    }
+
     /// Whether [`poll_transmit`](Self::poll_transmit) has something to do.
     #[must_use]
     pub fn wants_transmit(&self) -> bool {
@@ -22,7 +28,7 @@ impl Session {
                     || !self.interactive.is_empty()
                     || !self.asks.is_empty()
                     || !self.schedule.is_empty()
-                    || (!self.dirty.is_empty() && self.control.can_grant())
+                    || self.wants_grants()
                     || (!self.room_waiters.is_empty() && self.queued.left() > 0)
                     || self.is_drained()
             }

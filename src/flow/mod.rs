@@ -12,6 +12,7 @@
 mod budget;
 mod overdraft;
 mod receiver;
+mod round_trip;
 mod sender;
 mod tuner;
 
@@ -19,6 +20,7 @@ pub use self::{
     budget::{Budget, Pool},
     overdraft::Overdraft,
     receiver::{GRANT_STEP_BYTES_MIN, GrantRule, Receiver, Violation},
+    round_trip::RoundTrip,
     sender::{CREDIT_MAX, Sender, credit_from_number},
     tuner::{Tuner, TunerSample},
 };

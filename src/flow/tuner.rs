@@ -1,7 +1,8 @@
 /// Decides when a window is too small for the path, from what a reader consumed between two grants.
 ///
-/// Rule: the window doubles when half of it was consumed in less than two round trips while the sender was close to its
-/// limit. After a doubling it must have paid: growth goes on only while the rate rises by a tenth, or queues
+/// Rule: the window doubles when it is consumed at more than half a window a round trip. A sender that waits for credit moves a whole
+/// window in a round trip, so it is told apart from one that has no more to send, and a window comes to hold twice what
+/// the path does. After a doubling it must have paid: growth goes on only while the rate rises by a tenth, or queues
 /// would grow where the network is the limit, not the window (grpc-go's estimator stops for the same reason).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tuner {
@@ -25,8 +26,6 @@ pub struct TunerSample {
     pub window: u64,
     /// Round trip in microseconds.
     pub rtt_micros: u64,
-    /// Whether the sender was near its limit since the last grant.
-    pub limited: bool,
 }
 
 /// Two doublings without gain stop the growth until the stream has been idle.
@@ -49,7 +48,10 @@ impl Tuner {
             (self.rate_before, self.barren) = (0, 0);
             return false;
         }
-        if !sample.limited || micros >= 2 * sample.rtt_micros.max(1) || self.barren >= BARREN_MAX {
+        // Half a window in a round trip, whatever the piece that was measured.
+        let is_fast = u128::from(consumed) * u128::from(2 * sample.rtt_micros.max(1))
+            > u128::from(sample.window) * u128::from(micros);
+        if !is_fast || self.barren >= BARREN_MAX {
             return false;
         }
         let rate = consumed.saturating_mul(1_000_000) / micros;
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
 
     fn sample(now_micros: u64, consumed: u64, window: u64) -> TunerSample {
-        TunerSample { now_micros, consumed, window, rtt_micros: 50_000, limited: true }
+        TunerSample { now_micros, consumed, window, rtt_micros: 50_000 }
     }
 
     #[test]
@@ -87,10 +89,19 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_window_that_comes_at_once_in_each_round_trip_is_enough() {
+        let mut tuner = Tuner::default();
+        tuner.observe(sample(0, 0, 0));
+        assert!(tuner.observe(sample(50_000, 64 << 10, 64 << 10)));
+        assert!(tuner.observe(sample(100_000, 192 << 10, 128 << 10)));
+    }
+
+    #[test]
     fn a_sender_that_is_not_limited_gets_no_more() {
         let mut tuner = Tuner::default();
-        let mut idle = sample(1_000_000, 1 << 20, 64 << 10);
-        idle.limited = false;
-        assert!(!tuner.observe(idle));
+        // A quarter of a window in each round trip.
+        for turn in 1..100 {
+            assert!(!tuner.observe(sample(turn * 100_000, turn << 15, 64 << 10)));
+        }
     }
 }

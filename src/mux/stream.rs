@@ -86,16 +86,14 @@ pub(crate) enum Flag {
     Cooling = 1 << 7,
     /// In one of the scheduler's rings.
     Scheduled = 1 << 8,
-    /// The sender came near its limit since the last grant.
-    Limited = 1 << 9,
     /// A send was refused for lack of credit; the owner is told once by an event when it may try again.
-    WaitsForCredit = 1 << 10,
+    WaitsForCredit = 1 << 9,
     /// A send was refused because the stream's queue was full; as above.
-    WaitsForRoom = 1 << 11,
+    WaitsForRoom = 1 << 10,
     /// An event of this kind is queued already.
-    ReadableTold = 1 << 12,
+    ReadableTold = 1 << 11,
     /// As above.
-    WritableTold = 1 << 13,
+    WritableTold = 1 << 12,
 }
 
 /// A bit for each [`Flag`].

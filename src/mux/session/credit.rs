@@ -140,7 +140,10 @@ impl Session {
         let raise_max = behind + if outstanding == 0 { left.max(1) } else { left };
         let is_starved = stream.receiver.raise_wanted() > raise_max;
         let total = stream.receiver.grant(raise_max);
-        stream.flags.clear(Flag::Limited);
+        // Toward a peer that overdraws, what arrives beyond a grant did not need it.
+        if self.control.is_ours && total > before && self.trip.granted(before, self.now.as_micros()) {
+            self.trip_stream = Some(key);
+        }
         let taken = stream.receiver.outstanding() - outstanding;
         self.committed.take(taken);
         if is_starved && !stream.flags.set(Flag::Starved) {
@@ -155,7 +158,10 @@ impl Session {
         if self.config.credit != Credit::Auto {
             return None;
         }
-        let (now, rtt) = (self.now, self.rtt);
+        let now = self.now;
+        // The kernel sees the next hop and credit the whole path, but also a sender that pauses: the longer is the path, and what
+        // a pause adds stops when growth no longer pays.
+        let rtt_micros = u64::try_from(self.rtt.as_micros()).unwrap_or(u64::MAX).max(self.trip.micros());
         let pressed = self.pool.as_ref().is_some_and(|pool| pool.percent() >= 70);
         let (window_max, budget) = if self.control.is_ours {
             (WINDOW_BYTES_MAX, self.config.limits.receive_bytes_max)
@@ -170,13 +176,11 @@ impl Session {
             // No tuner has an opinion on so little; so most streams need none.
             return None;
         }
-        let limited = stream.flags.has(Flag::Limited);
         let grows = stream.rare().tuner.observe(TunerSample {
             now_micros: now.as_micros(),
             consumed,
             window,
-            rtt_micros: u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX),
-            limited,
+            rtt_micros,
         });
         let fits = window * 2 <= window_max && committed + window <= budget;
         if !grows || pressed || !fits {

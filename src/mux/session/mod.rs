@@ -24,7 +24,7 @@ use super::{
     table::{IdMap, Table},
 };
 use crate::{
-    flow::{Budget, Overdraft, Pool},
+    flow::{Budget, Overdraft, Pool, RoundTrip},
     wire::{Body, GOODBYE},
 };
 use bytes::BytesMut;
@@ -80,6 +80,9 @@ pub struct Session {
     phase: Phase,
     now: Time,
     rtt: Duration,
+    /// The same as credit shows it, and the stream whose grant is watched for it.
+    trip: RoundTrip,
+    trip_stream: Option<StreamKey>,
     table: Table,
     seen: SeenIds,
     next_id: i32,
@@ -153,6 +156,8 @@ impl Session {
             phase: Phase::Open,
             now,
             rtt: Duration::from_micros(200),
+            trip: RoundTrip::default(),
+            trip_stream: None,
             table: Table::default(),
             seen: SeenIds::default(),
             next_id: super::CONTROL_ID + 1,

@@ -96,12 +96,12 @@ impl Session {
                 return Ok(());
             }
         }
+        let before = stream.receiver.arrived();
         let arrival = stream.receiver.arrive(cost, slack);
         stream.active_at = now;
         stream.refreshes = 0;
-        let ahead = stream.receiver.advertised().saturating_sub(stream.receiver.arrived());
-        if ahead < stream.receiver.window() / 4 {
-            stream.flags.set(Flag::Limited);
+        if self.trip_stream == Some(key) && self.trip.arrived(before, now.as_micros()) {
+            self.trip_stream = None;
         }
         let charge = stream.backlog().push(run);
         let is_touched = stream.flags.set(Flag::Touched);

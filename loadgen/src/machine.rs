@@ -6,11 +6,12 @@ use std::fs;
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use serde::{Deserialize, Serialize};
 
 const CONGESTION: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 
 /// What a reader of the figures wants to know about where they come from.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     processor: String,
     cores: usize,
@@ -30,6 +31,13 @@ impl Machine {
             congestion: congestion_control(),
             load: trimmed("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
         }
+    }
+}
+
+impl Machine {
+    /// Whether rates of the two mean different things.
+    pub(crate) fn differs(&self, other: &Self) -> bool {
+        (&self.processor, self.cores, &self.kernel) != (&other.processor, other.cores, &other.kernel)
     }
 }
 

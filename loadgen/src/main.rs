@@ -1,26 +1,29 @@
 //! Load generator for push-mux.
 //!
-//! Reading order: [`cli`] for what it does, [`row`] for what comes out, [`load`] and [`server`] for the two sides of
-//! `replicate`, `mux`, `idle` and `storm`, [`scenario`] and [`compare`] for the comparison with other multiplexers.
+//! Reading order: [`cli`] for what it does, [`scenario`] for what can be run, [`plan`] for what a run is, [`light`] for the client
+//! that drives it and [`framework`] for the other one, [`server`] for what is driven; [`record`] for what is measured,
+//! [`report`] for what comes out; [`compare`] for other multiplexers.
 
 #![forbid(unsafe_code)]
 
 mod cli;
 mod compare;
+mod delay;
 mod feed;
-mod latency;
-mod load;
+mod framework;
+mod light;
 mod machine;
 mod measure;
 mod netns;
 mod payload;
+mod plan;
 mod process;
 mod progress;
-mod row;
+mod record;
+mod report;
+mod run;
 mod scenario;
 mod server;
-mod table;
-mod usage;
 
 use std::process::ExitCode;
 
@@ -30,23 +33,27 @@ use crate::cli::{Cli, Command, PeerSide};
 use crate::compare::peers::Limits;
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Replicate(options) => load::replicate(&options),
-        Command::Mux(options) => load::mux(&options),
-        Command::Idle(options) => load::idle(&options),
-        Command::Storm(options) => load::storm(&options),
-        Command::Server(options) => server::run(&options).map(|()| ExitCode::SUCCESS),
-        Command::Compare(options) => compare::run(&options),
-        Command::Peer { side: PeerSide::Serve(options) } => Ok(compare::peers::serve(&options)),
-        Command::Peer { side: PeerSide::Drive { peer, port, server_process, patience, deadline } } => {
-            let limits = Limits { patience, deadline };
-            Ok(compare::peers::drive(&peer, port, server_process, limits))
-        }
-        Command::Namespace { congestion } => netns::prepare(&congestion).map(|()| ExitCode::SUCCESS),
-    };
-    outcome.unwrap_or_else(|error| {
+    obey(Cli::parse().command).unwrap_or_else(|error| {
         eprintln!("loadgen: {error:#}");
-        // A run that broke off is as wrong as one with wrong messages; anything else never was a run.
-        if error.is::<load::Lost>() { ExitCode::FAILURE } else { ExitCode::from(2) }
+        ExitCode::from(2)
     })
+}
+
+fn obey(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::List => run::list(),
+        Command::Run(options) => return run::run(&options),
+        Command::Replicate(options) => return run::run(&(*options).into()),
+        Command::Compare(options) => return compare::run(&options),
+        Command::Diff(options) => return report::diff::run(&options),
+        Command::Serve { options } => server::run(&serde_json::from_str(&options)?)?,
+        Command::Drive { job } => return run::drive(&job),
+        Command::Relay { options } => delay::relay(serde_json::from_str(&options)?)?,
+        Command::Peer { side: PeerSide::Serve(options) } => return Ok(compare::peers::serve(&options)),
+        Command::Peer { side: PeerSide::Drive { peer, port, server_process, patience, deadline } } => {
+            return Ok(compare::peers::drive(&peer, port, server_process, Limits { patience, deadline }));
+        }
+        Command::Namespace { congestion } => netns::prepare(&congestion)?,
+    }
+    Ok(ExitCode::SUCCESS)
 }

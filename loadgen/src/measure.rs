@@ -6,10 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::compare::failure::Failure;
-use crate::compare::work::Work;
-use crate::latency::Recorder;
-use crate::row::{CreditCounts, Ends, Latency, Row};
-use crate::usage::Sample;
+use crate::record::latency::Recorder;
+use crate::record::noise::{Listener, Noise};
+use crate::record::outcome::Outcome;
+use crate::record::usage::Sample;
+use crate::report::row::{CreditCounts, Ends, Latency};
 
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
@@ -55,14 +56,16 @@ impl Tally {
     }
 }
 
-/// Everything measured in a run; with its [`Work`] and a name it becomes a row.
+/// Everything measured in a run of a comparison.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
     /// What was received.
     pub(crate) tally: Tally,
     /// From the first request to the last message.
     pub(crate) seconds: f64,
-    /// How long calls took.
+    /// How long messages took, where they were recorded here.
+    pub(crate) recorder: Recorder,
+    /// How long they took, where another program says so.
     pub(crate) latency: Option<Latency>,
     /// What credit cost.
     pub(crate) credit: Option<CreditCounts>,
@@ -70,28 +73,24 @@ pub(crate) struct Measured {
     pub(crate) cpu_seconds: Ends<f64>,
     /// Largest resident size of both ends.
     pub(crate) rss_bytes: Ends<u64>,
+    /// What else the machine did.
+    pub(crate) noise: Noise,
 }
 
-impl Measured {
-    /// The row of this run; whoever knows the scenario by a better name than its shape may put that in.
-    pub(crate) fn into_row(self, peer: &str, work: &Work) -> Row {
-        let seconds = self.seconds.max(1e-9);
-        Row {
-            scenario: work.shape.to_string(),
-            peer: peer.to_owned(),
-            transport: "tcp".to_owned(),
-            connections: 1,
-            streams: work.at_once(),
-            body_bytes: work.body as u64,
-            messages: self.tally.messages,
-            seconds: self.seconds,
-            messages_per_second: self.tally.messages as f64 / seconds,
-            megabytes_per_second: self.tally.bytes as f64 / 1e6 / seconds,
-            latency_us: self.latency,
-            credit: self.credit,
-            cpu_seconds: self.cpu_seconds,
-            rss_bytes: self.rss_bytes,
-            errors: self.tally.errors,
+impl From<Measured> for Outcome {
+    fn from(measured: Measured) -> Self {
+        Self {
+            messages: measured.tally.messages,
+            bytes: measured.tally.bytes,
+            errors: measured.tally.errors,
+            seconds: measured.seconds,
+            latency: measured.recorder,
+            latency_us: measured.latency,
+            credit: measured.credit,
+            cpu_seconds: measured.cpu_seconds,
+            rss_bytes: measured.rss_bytes,
+            noise: measured.noise,
+            ..Self::default()
         }
     }
 }
@@ -114,6 +113,7 @@ pub(crate) struct Meter {
 pub(crate) struct Running {
     server: u32,
     before: Sample,
+    listener: Listener,
     began: Instant,
 }
 
@@ -150,6 +150,7 @@ impl Meter {
         Running {
             server: self.server,
             before: Sample::take(self.server, std::process::id()),
+            listener: Listener::start(),
             began: Instant::now(),
         }
     }
@@ -160,27 +161,31 @@ impl Running {
     pub(crate) fn finish(self, tally: Tally, latency: Option<&Recorder>) -> Measured {
         let seconds = self.began.elapsed().as_secs_f64();
         let after = Sample::take(self.server, std::process::id());
+        let cpu_seconds = after.cpu_since(&self.before);
         Measured {
             tally,
             seconds,
-            latency: latency.and_then(Recorder::latency),
+            recorder: latency.cloned().unwrap_or_default(),
+            latency: None,
             credit: None,
-            cpu_seconds: after.cpu_since(&self.before),
+            cpu_seconds,
             rss_bytes: after.rss(),
+            noise: self.listener.noise(cpu_seconds.server + cpu_seconds.client),
         }
     }
 }
 
 /// Ends the process when nothing arrives for too long: a receiver that waits for ever cannot do it itself.
 fn watch(seen: &Seen, patience: Duration) {
-    let mut last = (seen.get(), Instant::now());
+    let began = Instant::now();
+    let mut last = (seen.get(), began);
     loop {
         thread::sleep(WATCH_EVERY.min(patience));
         let now = seen.get();
         if now != last.0 {
             last = (now, Instant::now());
         } else if last.1.elapsed() >= patience {
-            Failure::stalled(now, patience).print();
+            Failure::stalled(now, last.1 - began, patience).print();
             std::process::exit(3);
         }
     }
@@ -189,23 +194,6 @@ fn watch(seen: &Seen, patience: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario;
-
-    #[test]
-    fn rates_follow_from_the_tally_and_the_clock() {
-        let work = scenario::find("source-4k").expect("listed").work(1000);
-        let measured = Measured {
-            tally: Tally { messages: 1000, bytes: 4_096_000, errors: 1 },
-            seconds: 0.5,
-            latency: None,
-            credit: None,
-            cpu_seconds: Ends { server: 0.1, client: 0.2 },
-            rss_bytes: Ends { server: 1, client: 2 },
-        };
-        let row = measured.into_row("tcp", &work);
-        assert_eq!((row.messages_per_second, row.megabytes_per_second), (2000.0, 8.192));
-        assert_eq!((row.peer.as_str(), row.scenario.as_str(), row.errors), ("tcp", "source", 1));
-    }
 
     #[test]
     fn a_run_measures_its_own_process() {
@@ -216,6 +204,6 @@ mod tests {
         assert_eq!(meter.seen().get(), 3);
         let measured = running.finish(Tally::default(), None);
         assert!(measured.seconds > 0.0 && measured.rss_bytes.server > 0);
-        assert_eq!(measured.latency, None);
+        assert_eq!(Outcome::from(measured).latency.latency(), None);
     }
 }

@@ -40,11 +40,16 @@ impl Place {
     }
 }
 
+/// Whether this process runs in a namespace of its own.
+pub(crate) fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
+
 /// Replaces this process by the same command inside a fresh namespace, or says why it stays outside.
 ///
 /// Returns [`Place::Own`] in the process that runs inside, whose network is then ready.
 pub(crate) fn enter(congestion: &str) -> anyhow::Result<Place> {
-    if std::env::var_os(INSIDE).is_some() {
+    if is_inside() {
         prepare(congestion)?;
         return Ok(Place::Own);
     }

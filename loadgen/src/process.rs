@@ -4,10 +4,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
 /// How much of a child's last words is kept.
 const LAST_WORDS: usize = 2000;
@@ -69,6 +69,18 @@ impl Worker {
         })
     }
 
+    /// Asks it to end and waits until it has; kills it if it takes too long.
+    pub(crate) fn stop(&mut self, patience: Duration) {
+        if let Ok(Some(process)) = i32::try_from(self.child.id()).map(Pid::from_raw) {
+            // One that is gone already needs no asking.
+            let _gone = kill_process(process, Signal::TERM);
+        }
+        let began = Instant::now();
+        while began.elapsed() < patience && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Kills it and returns the end of what it wrote to its error output.
     pub(crate) fn end(&mut self) -> String {
         let _already_gone = self.child.kill();
@@ -118,6 +130,14 @@ mod tests {
         assert_eq!(worker.line(LONG).as_deref(), Ok("one"));
         assert_eq!(worker.line(LONG).as_deref(), Ok("two"));
         assert_eq!(worker.line(LONG), Err(Silence::Ended));
+    }
+
+    #[test]
+    fn a_child_that_is_asked_to_end_may_say_a_last_word() {
+        let mut worker = shell("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.01; done");
+        assert_eq!(worker.line(LONG).as_deref(), Ok("ready"));
+        worker.stop(LONG);
+        assert_eq!(worker.line(LONG).as_deref(), Ok("bye"));
     }
 
     #[test]

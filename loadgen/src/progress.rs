@@ -21,20 +21,6 @@ impl Progress {
         Self { bar: ProgressBar::new(steps).with_style(style) }
     }
 
-    /// A bar that is full after `seconds`.
-    pub(crate) fn of_time(seconds: f64) -> Self {
-        let bar = Self::new((seconds * 1e3) as u64);
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {elapsed_precise} {msg}") {
-            bar.bar.set_style(style);
-        }
-        bar
-    }
-
-    /// So many steps are behind us in all.
-    pub(crate) fn at(&self, steps: u64) {
-        self.bar.set_position(steps);
-    }
-
     /// Says what is being done now.
     pub(crate) fn say(&self, what: &str) {
         self.bar.set_message(what.to_owned());

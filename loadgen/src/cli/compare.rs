@@ -1,49 +1,44 @@
 //! Options of the comparison and of the two sides of its runs.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
+use super::{OutputOptions, PlaceOptions};
 use crate::compare::peers;
 use crate::compare::work::Work;
-use crate::scenario::SCENARIOS;
+use crate::plan::Grid;
 
 /// Options of `loadgen compare`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CompareOptions {
-    /// Work to do, may be given several times; all when not given
-    #[arg(long, value_name = "NAME", value_parser = scenario_names())]
-    pub(crate) scenario: Vec<String>,
+    /// source, sink, ping-pong or async, or a file of them that ends in .toml; the standard ones when not given
+    #[arg(value_name = "SCENARIO|FILE.toml")]
+    pub(crate) what: Option<String>,
 
-    /// Who does it, may be given several times; all when not given
-    #[arg(long, value_name = "NAME", value_parser = peer_names())]
+    /// Who takes part, may be given several times or with commas; all when not given
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = peer_names())]
     pub(crate) peer: Vec<String>,
-
-    /// Rounds in which every peer runs once
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
-    pub(crate) runs: usize,
-
-    /// How long a run takes, about; the number of messages follows from each peer's speed
-    #[arg(long, value_name = "S", default_value_t = 2.0, conflicts_with = "messages")]
-    pub(crate) seconds: f64,
-
-    /// Messages in a run, the same for every peer
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) messages: Option<u64>,
 
     /// The peer that the others' ratios refer to
     #[arg(long, value_name = "NAME", default_value = "push-mux")]
     pub(crate) base: String,
 
+    /// Rounds in which every peer runs once [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) runs: Option<u32>,
+
+    /// What is done. The number of messages follows from each peer's speed and --duration, or is the same for all
+    #[command(flatten)]
+    pub(crate) grid: Grid,
+
     /// Seconds without a message after which a run counts as stalled
     #[arg(long, value_name = "S", default_value_t = 10.0)]
     pub(crate) patience: f64,
 
-    /// Congestion control inside the network namespace
-    #[arg(long, value_name = "NAME", default_value = "reno")]
-    pub(crate) congestion: String,
-
-    /// Stay in the machine's network namespace and its congestion control
-    #[arg(long)]
-    pub(crate) no_namespace: bool,
+    /// Seconds after which a run is given up [default: twice the patience and 90]
+    #[arg(long, value_name = "S")]
+    pub(crate) deadline: Option<f64>,
 
     /// Core for the servers, instead of the first one allowed
     #[arg(long, value_name = "CORE")]
@@ -53,9 +48,17 @@ pub(crate) struct CompareOptions {
     #[arg(long, value_name = "CORE")]
     pub(crate) client_core: Option<usize>,
 
-    /// One JSON object a peer and scenario on standard output instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
+    /// Write the ratios into a Markdown file, between the lines `<!-- figures: begin -->` and `<!-- figures: end -->`
+    #[arg(long, value_name = "FILE.md")]
+    pub(crate) into: Option<PathBuf>,
+
+    /// Where.
+    #[command(flatten)]
+    pub(crate) place: PlaceOptions,
+
+    /// Where results go.
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
 }
 
 /// The two sides of a run.
@@ -63,7 +66,7 @@ pub(crate) struct CompareOptions {
 pub(crate) enum PeerSide {
     /// Serve one connection and print the port
     Serve(PeerOptions),
-    /// Dial, measure and print a row
+    /// Dial, measure and print an outcome
     Drive {
         /// What both sides have.
         #[command(flatten)]
@@ -90,25 +93,17 @@ pub(crate) struct PeerOptions {
     #[arg(long, value_parser = peer_names())]
     pub(crate) peer: String,
     /// Which work, as JSON.
-    #[arg(long, value_name = "JSON", value_parser = work)]
+    #[arg(long, value_parser = work)]
     pub(crate) work: Work,
     /// The core to stay on.
     #[arg(long)]
     pub(crate) core: Option<usize>,
 }
 
-fn work(json: &str) -> Result<Work, serde_json::Error> {
-    serde_json::from_str(json)
-}
-
-fn scenario_names() -> clap::builder::PossibleValuesParser {
-    SCENARIOS.iter().map(|scenario| scenario.name).collect::<Vec<_>>().into()
-}
-
 fn peer_names() -> clap::builder::PossibleValuesParser {
     peers::all().iter().map(|peer| peer.name()).collect::<Vec<_>>().into()
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "at least 1".to_owned())
+fn work(text: &str) -> Result<Work, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }

@@ -1,20 +1,18 @@
 //! What can be asked for on the command line.
 
 mod compare;
-mod connections;
-mod load;
-mod server;
+mod output;
+mod run;
 
-use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::compare::{CompareOptions, PeerOptions, PeerSide};
-pub(crate) use self::connections::{IdleOptions, StormOptions};
-pub(crate) use self::load::{
-    CommonOptions, FeedOptions, MuxOptions, MuxScenario, ReplicateOptions, Transport, word,
-};
-pub(crate) use self::server::ServerOptions;
+pub(crate) use self::output::OutputOptions;
+pub(crate) use self::run::{PlaceOptions, ReplicateOptions, RunOptions};
 
-/// Load generator for push-mux: replication, streams and calls, and the same work over other multiplexers.
+/// Load generator for push-mux: flow control, replication and calls under load, and the same work over other multiplexers.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 pub(crate) struct Cli {
@@ -26,19 +24,34 @@ pub(crate) struct Cli {
 /// The modes, each with its own options.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Replicate feeds from a server of our own to many clients and check every byte
-    Replicate(ReplicateOptions),
-    /// Load a server of our own with streams or calls
-    Mux(MuxOptions),
-    /// Hold many connections to a server of our own on which nothing happens, and weigh them
-    Idle(IdleOptions),
-    /// Let many clients dial a server of our own at once, beside connections that say nothing
-    Storm(StormOptions),
+    /// Explain every scenario in two lines
+    List,
+    /// Run a scenario, or a file of them, against a server of ours or one that is running already
+    Run(Box<RunOptions>),
+    /// Replicate feeds from a server of our own to many clients and check every byte: the same as `run replicate`
+    Replicate(Box<ReplicateOptions>),
     /// Run the same work over several multiplexers, in turns
-    Compare(CompareOptions),
-    /// The server of `replicate`, `mux`, `idle` and `storm`
+    Compare(Box<CompareOptions>),
+    /// Tell noise from change between two files that --save has written
+    Diff(DiffOptions),
+    /// The server that scenarios load
     #[command(hide = true)]
-    Server(ServerOptions),
+    Serve {
+        /// What it is told.
+        options: String,
+    },
+    /// The client of one run
+    #[command(hide = true)]
+    Drive {
+        /// What it is told.
+        job: String,
+    },
+    /// A line that delays what it carries
+    #[command(hide = true)]
+    Relay {
+        /// What it is told.
+        options: String,
+    },
     /// One side of one run of a comparison
     #[command(hide = true)]
     Peer {
@@ -55,6 +68,28 @@ pub(crate) enum Command {
     },
 }
 
+/// Options of `loadgen diff`.
+#[derive(Debug, Args)]
+pub(crate) struct DiffOptions {
+    /// Results of before
+    pub(crate) old: PathBuf,
+
+    /// Results of now
+    pub(crate) new: PathBuf,
+
+    /// Change of the median below which nothing is said, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
+    pub(crate) least: f64,
+
+    /// Compare ratios to the base peer where both files have them, instead of rates: for files of two machines
+    #[arg(long)]
+    pub(crate) ratios: bool,
+
+    /// Exit 1 when something has become slower
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -62,6 +97,7 @@ mod tests {
     use push_mux::mux::Credit;
 
     use super::*;
+    use crate::plan::{Settings, Transport};
 
     fn parse(line: &str) -> Result<Command, clap::Error> {
         Cli::try_parse_from(line.split_whitespace()).map(|cli| cli.command)
@@ -79,31 +115,39 @@ mod tests {
     }
 
     #[test]
-    fn replicate_takes_all_it_should() {
-        let line = "loadgen replicate --feed f --connections 4 --streams 2 --shards 2 --credit 1MiB \
-                    --credit-mode offer --json --transport unix --messages 9 --receive-max 32MiB";
-        let Ok(Command::Replicate(options)) = parse(line) else { panic!("another command") };
-        let common = options.common;
-        assert_eq!((options.feed.messages, common.credit), (Some(9), Credit::Fixed(1 << 20)));
-        assert_eq!((common.credit_mode, common.transport), (CreditMode::Offer, Transport::Unix));
-        assert_eq!((common.connections, common.receive_max), (Some(4), Some(32 << 20)));
+    fn a_command_line_becomes_settings() {
+        let line = "loadgen run source --connections 4 --streams 2,100 --shards 2 --credit 64KiB,auto --body 4KiB \
+                    --credit-mode offer --json --transport unix --messages 9 --receive-max 32MiB --seed 7 --runs 3";
+        let Ok(Command::Run(options)) = parse(line) else { panic!("another command") };
+        let points = options.grid.points(&Settings::base()).expect("they make sense");
+        let seen: Vec<_> = points.iter().map(|point| (point.streams, point.credit)).collect();
+        let (small, auto) = (Credit::Fixed(65_536), Credit::Auto);
+        assert_eq!(seen, [(2, small), (2, auto), (100, small), (100, auto)]);
+        let Settings { connections, body, messages, receive_max, seed, transport, credit_mode, .. } =
+            points[0];
+        assert_eq!((connections, body, messages, receive_max), (4, 4096, Some(9), Some(32 << 20)));
+        assert_eq!((seed, transport, credit_mode), (7, Transport::Unix, CreditMode::Offer));
+        assert_eq!((options.runs, options.output.json, options.what.as_str()), (Some(3), true, "source"));
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
         for line in [
-            "mux --body 3",
-            "mux --body 2000000",
-            "mux --scenario nothing",
-            "mux --seconds 0",
-            "mux --seconds nan",
-            "mux --seconds 1 --messages 2",
-            "mux --credit 1GB",
-            "mux --receive-max auto",
-            "mux --connections 0",
-            "mux --runs 0",
+            "run",
+            "run source --duration 0",
+            "run source --duration nan",
+            "run source --duration 1 --messages 2",
+            "run source --credit 1GB",
+            "run source --receive-max auto",
+            "run source --connections 0",
+            "run source --runs 0",
+            "run source --messages 0",
+            "run source --credit-mode always",
+            "run source --rate 0",
+            "run source --server net:127.0.0.1:1",
+            "run source --transport pigeon",
             "replicate --messages 0",
-            "replicate --credit-mode always",
+            "diff one",
         ] {
             assert!(parse(&format!("loadgen {line}")).is_err(), "{line}");
         }

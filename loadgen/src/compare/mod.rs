@@ -1,17 +1,17 @@
 //! The same work over different multiplexers, in turns, on the same two cores.
 //!
-//! A comparison runs every scenario in rounds; in a round every peer runs once, in an order that [`plan`] changes from
+//! A comparison runs every work in rounds; in a round every peer runs once, in an order that [`plan`] changes from
 //! round to round. A run is two processes of this program ([`trial`]): a server pinned to one core and a client pinned
 //! to another, both single-threaded. What a peer does in them is its implementation of [`peers::Peer`].
 //! Before the first round each peer's speed is learned in two short runs that do not count, so that all run about
 //! equally long; with a fixed number of messages one such run warms up.
-//! Peers that stall, refuse or break are named with the reason and left out of the scenario's further rounds.
+//! Peers that stall, refuse or break are named with the reason and left out of the further rounds.
 
+mod entrant;
 pub(crate) mod failure;
 pub(crate) mod peers;
 pub(crate) mod plan;
 pub(crate) mod rally;
-pub(crate) mod summary;
 pub(crate) mod trial;
 pub(crate) mod verify;
 pub(crate) mod work;
@@ -19,195 +19,214 @@ pub(crate) mod work;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
-use self::peers::Peer;
-use self::summary::Summary;
+use self::entrant::{Contest, Entrant, Who};
 use self::trial::Bench;
-use self::work::Windows;
+use self::work::Shape;
 use crate::cli::CompareOptions;
 use crate::machine::{self, Machine};
 use crate::netns::{self, Place};
+use crate::plan::file::File;
+use crate::plan::{Grid, Settings};
 use crate::progress::Progress;
-use crate::row::Row;
-use crate::scenario::{SCENARIOS, Scenario};
-use crate::table;
+use crate::report::markdown;
+use crate::report::output::Output;
+use crate::report::row::{Ratio, Row};
+use crate::report::spread::Spread;
+use crate::report::sum_up::{Subject, sum_up};
+use crate::report::table;
+
+/// What is compared when nothing is said.
+const STANDARD: &str = include_str!("../../scenarios/compare.toml");
 
 /// Runs `loadgen compare`.
 pub(crate) fn run(options: &CompareOptions) -> anyhow::Result<ExitCode> {
-    let place = if options.no_namespace { Place::Shared } else { netns::enter(&options.congestion)? };
-    let comparison = Comparison::new(options)?;
-    comparison.introduce(&place);
-    let mut clean = true;
-    let progress = Progress::new(comparison.steps());
-    for scenario in &comparison.scenarios {
-        clean &= comparison.scenario(scenario, &progress);
+    let (works, runs, mut names) = works(options)?;
+    let has_server = works.iter().any(|(_, settings)| settings.server.is_some());
+    let place = if options.place.no_namespace || has_server {
+        Place::Shared
+    } else {
+        netns::enter(options.place.congestion())?
+    };
+    if !options.peer.is_empty() {
+        names.clone_from(&options.peer);
     }
-    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let comparison =
+        Comparison { options, runs, who: who(&names), bench: bench(options)?, machine: Machine::here() };
+    let mut output = Output::new(&options.output)?;
+    comparison.introduce(&works, &place, &output);
+    let progress = Progress::new(works.len() as u64 * comparison.who.len() as u64 * (u64::from(runs) + 1));
+    let mut rows = Vec::new();
+    let mut is_clean = true;
+    for (scenario, settings) in &works {
+        let (found, is_right) = comparison.work(scenario, settings, &progress, &mut output)?;
+        rows.extend(found);
+        is_clean &= is_right;
+    }
+    drop(progress);
+    output.finish_silently(&rows)?;
+    if let Some(path) = &options.into {
+        markdown::replace(path, &rows, &options.base)?;
+    }
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Scenario and settings of everything that is to be done.
+type Works = Vec<(String, Settings)>;
+
+fn works(options: &CompareOptions) -> anyhow::Result<(Works, u32, Vec<String>)> {
+    let file = match options.what.as_deref() {
+        None => File::parse(STANDARD)?,
+        Some(path) if path.ends_with(".toml") => File::load(path.as_ref())?,
+        Some(name) => File { run: vec![crate::plan::file::Entry::of(name)], ..File::default() },
+    };
+    let mut works = Vec::new();
+    for entry in &file.run {
+        let grid: Grid = options.grid.clone().over(&entry.grid()?);
+        if Shape::of(&entry.scenario).is_none() {
+            bail!(
+                "{:?} cannot be compared: source, sink, ping-pong and async can, and files that end in .toml",
+                entry.scenario
+            );
+        }
+        let defaults = Settings { duration: 2.0, warmup: 0.0, ..Settings::base() };
+        let points = grid.points(&defaults).map_err(|why| anyhow::anyhow!("{}: {why}", entry.scenario))?;
+        for settings in points {
+            if settings.connections > 1 || settings.rate.is_some() || settings.shards > 1 {
+                bail!("peers are compared over one connection, at full speed, on one core each");
+            }
+            works.push((entry.scenario.clone(), settings));
+        }
+    }
+    Ok((works, options.runs.or(file.runs).unwrap_or(5), file.peers))
+}
+
+fn who(names: &[String]) -> Vec<Who> {
+    let chosen = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    peers::all().iter().copied().filter(|peer| chosen(peer.name())).map(Who::Peer).collect()
+}
+
+fn bench(options: &CompareOptions) -> anyhow::Result<Bench> {
+    let (first, second) = machine::two_cores()?;
+    Ok(Bench {
+        server_core: options.server_core.unwrap_or(first),
+        client_core: options.client_core.unwrap_or(second),
+        patience: Duration::try_from_secs_f64(options.patience).context("--patience is not a time")?,
+        deadline: Duration::try_from_secs_f64(options.deadline.unwrap_or(options.patience * 2.0 + 90.0))
+            .context("--deadline is not a time")?,
+    })
 }
 
 struct Comparison<'a> {
     options: &'a CompareOptions,
-    scenarios: Vec<&'static Scenario>,
-    peers: Vec<&'static dyn Peer>,
+    runs: u32,
+    who: Vec<Who>,
     bench: Bench,
+    machine: Machine,
 }
 
-/// A peer that takes part in a scenario, and what it has achieved so far.
-struct Entrant {
-    peer: &'static dyn Peer,
-    messages: u64,
-    rounds: Vec<Option<Row>>,
-    failed: Option<String>,
-}
-
-impl<'a> Comparison<'a> {
-    fn new(options: &'a CompareOptions) -> anyhow::Result<Self> {
-        let scenarios =
-            SCENARIOS.iter().filter(|scenario| chosen(&options.scenario, scenario.name)).collect();
-        let peers = peers::all().iter().copied().filter(|peer| chosen(&options.peer, peer.name())).collect();
-        let (first, second) = machine::two_cores()?;
-        let bench = Bench {
-            server_core: options.server_core.unwrap_or(first),
-            client_core: options.client_core.unwrap_or(second),
-            patience: Duration::try_from_secs_f64(options.patience).context("--patience is not a time")?,
-            deadline: Duration::try_from_secs_f64(options.patience * 2.0 + options.seconds * 10.0 + 60.0)
-                .context("--seconds is not a time")?,
-        };
-        Ok(Self { options, scenarios, peers, bench })
-    }
-
-    /// Says where the figures come from: above the tables, or beside the objects.
-    fn introduce(&self, place: &Place) {
+impl Comparison<'_> {
+    /// Says where the figures come from.
+    fn introduce(&self, works: &Works, place: &Place, output: &Output<'_>) {
         let Bench { server_core, client_core, .. } = self.bench;
+        let rounds = table::counted(self.runs, "round");
         let mut lines = vec![
-            format!("{}, {}", Machine::here(), place.describe()),
-            format!(
-                "server on core {server_core}, client on core {client_core}, {} rounds",
-                self.options.runs
-            ),
+            place.describe(),
+            format!("server on core {server_core}, client on core {client_core}, {rounds}"),
         ];
         if server_core == client_core {
             lines.push("both processes share one core: ratios hold, rates do not".to_owned());
         }
-        lines.extend(
-            self.peers.iter().map(|peer| format!("{}: {}", peer.name(), peer.settings(Windows::Default))),
-        );
-        for line in lines {
-            if self.options.json { eprintln!("{line}") } else { println!("{line}") }
+        let mut windows: Vec<_> = works.iter().map(|(_, settings)| settings.windows).collect();
+        windows.dedup();
+        for who in &self.who {
+            if let Who::Peer(peer) = who {
+                lines.extend(
+                    windows.iter().map(|windows| format!("{}: {}", peer.name(), peer.settings(*windows))),
+                );
+            }
         }
+        output.introduce(&self.machine, &lines);
     }
 
-    fn steps(&self) -> u64 {
-        (self.scenarios.len() * self.peers.len() * (self.options.runs + 1)) as u64
-    }
-
-    /// Runs one scenario and prints what came out; whether every message was right.
-    fn scenario(&self, scenario: &'static Scenario, progress: &Progress) -> bool {
-        let mut entrants = Vec::new();
+    /// Compares one work and prints what came out; whether every message was right.
+    fn work(
+        &self,
+        scenario: &str,
+        settings: &Settings,
+        progress: &Progress,
+        output: &mut Output<'_>,
+    ) -> anyhow::Result<(Vec<Row>, bool)> {
+        let shape = Shape::of(scenario).context("checked when the works were read")?;
+        let contest = Contest { scenario, shape, settings, bench: &self.bench };
         let mut remarks = Vec::new();
-        for &peer in &self.peers {
-            match peer.refuses(&scenario.work(self.options.messages.unwrap_or(1))) {
+        let mut entrants: Vec<Entrant> = Vec::new();
+        let mut all = self.who.clone();
+        all.extend(settings.server.clone().map(Who::Server));
+        for who in all {
+            progress.say(&format!("{scenario} {}", who.name()));
+            match contest.refusal(&who) {
                 Some(why) => {
-                    remarks.push(format!("{}: skipped, {why}", peer.name()));
-                    progress.advance(self.options.runs as u64 + 1);
+                    remarks.push(format!("{}: skipped, {why}", who.name()));
+                    progress.advance(u64::from(self.runs) + 1);
                 }
-                None => entrants.push(self.warm_up(peer, scenario, progress)),
+                None => {
+                    entrants.push(contest.warm_up(who));
+                    progress.advance(1);
+                }
             }
         }
-        for round in 0..self.options.runs {
+        for round in 0..self.runs as usize {
             for at in plan::order(round, entrants.len()) {
-                self.round(&mut entrants[at], scenario, progress);
+                progress.say(&format!("{scenario} {}", entrants[at].who.name()));
+                contest.round(&mut entrants[at]);
+                progress.advance(1);
             }
         }
-        let base = entrants.iter().find(|entrant| entrant.peer.name() == self.options.base);
+        let base = entrants.iter().find(|entrant| entrant.who.name() == self.options.base);
         if base.is_none() {
             remarks.push(format!("no ratios: {} takes no part", self.options.base));
         }
-        let base = base.map_or(&[][..], |entrant| &entrant.rounds);
-        let summaries: Vec<Summary> =
-            entrants.iter().filter_map(|entrant| Summary::of(&entrant.rounds, base)).collect();
-        let failures =
-            entrants.iter().filter_map(|entrant| entrant.failed.as_ref().map(|why| (entrant.peer, why)));
-        remarks.extend(failures.map(|(peer, why)| format!("{}: {why}", peer.name())));
-        progress.around(|| self.print(scenario, &summaries, &remarks));
-        summaries.iter().all(|summary| summary.row.errors == 0)
-            && entrants
-                .iter()
-                .all(|entrant| entrant.failed.is_none() || entrant.peer.name() != self.options.base)
+        let base_failed = base.is_some_and(|base| base.failed.is_some());
+        let rows: Vec<Row> = entrants.iter().map(|entrant| self.row(&contest, entrant, base)).collect();
+        progress.around(|| self.print(&contest, &rows, &remarks, output))?;
+        let is_right = rows.iter().all(|row| row.failed.is_some() || row.errors == 0) && !base_failed;
+        Ok((rows, is_right))
     }
 
-    /// Learns how many messages the peer moves in the time of a run.
-    fn warm_up(&self, peer: &'static dyn Peer, scenario: &'static Scenario, progress: &Progress) -> Entrant {
-        let mut entrant =
-            Entrant { peer, messages: plan::first_try(scenario), rounds: Vec::new(), failed: None };
-        let mut seconds = vec![self.options.seconds / 4.0, self.options.seconds];
-        if let Some(messages) = self.options.messages {
-            entrant.messages = messages;
-            seconds = vec![0.0];
-        }
-        for seconds in seconds {
-            match self.try_once(&entrant, scenario, progress) {
-                Ok(row) if self.options.messages.is_none() => {
-                    entrant.messages = plan::messages_for(seconds, row.messages_per_second);
-                }
-                Ok(_warmed_up) => {}
-                Err(why) => {
-                    entrant.failed = Some(format!("{why}, while warming up"));
-                    break;
-                }
-            }
-        }
-        progress.advance(1);
-        entrant
+    fn row(&self, contest: &Contest<'_>, entrant: &Entrant, base: Option<&Entrant>) -> Row {
+        let settings = Settings { server: None, ..contest.settings.clone() };
+        let name = entrant.who.name();
+        let subject =
+            Subject { scenario: contest.scenario, peer: &name, settings: &settings, machine: &self.machine };
+        let outcomes: Vec<_> = entrant.rounds.iter().flatten().cloned().collect();
+        let (mut row, _) = sum_up(subject, &outcomes);
+        row.failed.clone_from(&entrant.failed);
+        let ratios = base.and_then(|base| Spread::of(entrant.ratios(base)));
+        row.ratio = ratios.map(|spread| Ratio { base: self.options.base.clone(), spread });
+        row
     }
 
-    fn round(&self, entrant: &mut Entrant, scenario: &'static Scenario, progress: &Progress) {
-        let mut row = None;
-        if entrant.failed.is_none() {
-            match self.try_once(entrant, scenario, progress) {
-                Ok(done) => row = Some(done),
-                Err(why) => entrant.failed = Some(format!("{why}, in round {}", entrant.rounds.len() + 1)),
-            }
-        }
-        entrant.rounds.push(row);
-        progress.advance(1);
-    }
-
-    fn try_once(
+    fn print(
         &self,
-        entrant: &Entrant,
-        scenario: &'static Scenario,
-        progress: &Progress,
-    ) -> Result<Row, String> {
-        let name = entrant.peer.name();
-        progress.say(&format!("{} {name}", scenario.name));
-        let work = scenario.work(entrant.messages);
-        let row = trial::run(name, &work, &self.bench).map_err(|failure| failure.failed)?;
-        Ok(Row { scenario: scenario.name.to_owned(), ..row })
-    }
-
-    fn print(&self, scenario: &Scenario, summaries: &[Summary], remarks: &[String]) {
-        if self.options.json {
-            for summary in summaries {
-                println!("{}", serde_json::to_string(summary).expect("a summary is plain data"));
+        contest: &Contest<'_>,
+        rows: &[Row],
+        remarks: &[String],
+        output: &mut Output<'_>,
+    ) -> anyhow::Result<()> {
+        for row in rows {
+            let json = serde_json::to_string(row)?;
+            if self.options.output.json {
+                println!("{json}");
             }
-            for remark in remarks {
-                eprintln!("{}: {remark}", scenario.name);
-            }
-            return;
+            output.file(row, &json, &[])?;
         }
-        println!("\n{}: {}", scenario.name, scenario.about);
-        if !summaries.is_empty() {
-            println!("{}", table::compared(summaries, &self.options.base));
+        if !self.options.output.json {
+            println!("\n{}", contest.describe());
+            println!("{}", table::compared(rows, &self.options.base));
         }
-        for remark in remarks {
-            println!("{remark}");
-        }
+        remarks.iter().for_each(|remark| output.remark(remark));
+        Ok(())
     }
-}
-
-/// Nothing named means all.
-fn chosen(names: &[String], name: &str) -> bool {
-    names.is_empty() || names.iter().any(|wanted| wanted == name)
 }

@@ -1,7 +1,6 @@
 //! Who runs when: peers take turns, so that a busy minute of the machine hits them all.
 
-use super::work::Shape;
-use crate::scenario::Scenario;
+use super::work::{Shape, Work};
 
 /// The order of `peers` in one round.
 ///
@@ -19,10 +18,10 @@ pub(crate) fn order(round: usize, peers: usize) -> Vec<usize> {
 }
 
 /// How many messages to try first, to learn a peer's speed.
-pub(crate) fn first_try(scenario: &Scenario) -> u64 {
-    match scenario.shape {
-        Shape::Source | Shape::Sink => 20_000.max(u64::from(scenario.streams) * 5),
-        Shape::PingPong | Shape::Async => 500 * u64::from(scenario.streams) * u64::from(scenario.depth),
+pub(crate) fn first_try(work: &Work) -> u64 {
+    match work.shape {
+        Shape::Source | Shape::Sink => 20_000.max(u64::from(work.streams) * 5),
+        Shape::PingPong | Shape::Async => 500 * u64::from(work.streams) * u64::from(work.depth),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::Failure;
 use super::work::Work;
 use crate::process::{Silence, Worker};
-use crate::row::Row;
+use crate::record::outcome::Outcome;
 
 /// How long a server may take to listen.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -39,8 +39,8 @@ pub(crate) struct Bench {
     pub(crate) deadline: Duration,
 }
 
-/// Runs it; a row, or why there is none. No process is left when it returns.
-pub(crate) fn run(peer: &str, work: &Work, bench: &Bench) -> Result<Row, Failure> {
+/// Runs it; an outcome, or why there is none. No process is left when it returns.
+pub(crate) fn run(peer: &str, work: &Work, bench: &Bench) -> Result<Outcome, Failure> {
     let mut server = start("serve", peer, work, bench.server_core, &[])?;
     let ready = match server.line(READY_WITHIN) {
         Ok(line) => serde_json::from_str::<Ready>(&line)
@@ -87,12 +87,9 @@ fn start(
     Worker::again(&arguments).map_err(Failure::broken)
 }
 
-fn read(line: &str) -> Result<Row, Failure> {
-    if let Ok(failure) = serde_json::from_str::<Failure>(line) {
-        return Err(failure);
-    }
+fn read(line: &str) -> Result<Outcome, Failure> {
     serde_json::from_str(line)
-        .map_err(|_| Failure::broken(format!("the client said {line:?} instead of a row")))
+        .map_err(|_| Failure::broken(format!("the client said {line:?} instead of an outcome")))
 }
 
 fn ended(who: &str, silence: Silence, patience: Duration, worker: &mut Worker) -> Failure {
@@ -109,14 +106,11 @@ fn ended(who: &str, silence: Silence, patience: Duration, worker: &mut Worker) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::sample;
 
     #[test]
-    fn a_client_answers_with_a_row_or_a_failure() {
-        let row = serde_json::to_string(&sample("h2", 5.0)).expect("plain data");
-        assert_eq!(read(&row).expect("a row").peer, "h2");
-        let failure = r#"{"failed":"refused","messages":3}"#;
-        assert_eq!(read(failure), Err(Failure { failed: "refused".into(), messages: 3 }));
+    fn a_client_answers_with_an_outcome() {
+        let outcome = read(r#"{"messages":3,"seconds":2.0}"#).expect("an outcome");
+        assert_eq!((outcome.messages, outcome.failed), (3, None));
         assert!(read("Segmentation fault").expect_err("neither").failed.contains("Segmentation"));
     }
 }

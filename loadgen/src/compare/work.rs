@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Settings;
+pub(crate) use crate::plan::Windows;
+
 /// Which way messages go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -29,16 +32,6 @@ impl fmt::Display for Shape {
     }
 }
 
-/// How much a sender may have sent before the receiver has taken it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Windows {
-    /// As each implementation has them when it is left alone.
-    Default,
-    /// 1 MiB a stream and 16 MiB a connection, as near as each implementation allows.
-    Equal,
-}
-
 /// What one run over one connection does; both of its processes are handed this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Work {
@@ -56,7 +49,24 @@ pub(crate) struct Work {
     pub(crate) windows: Windows,
 }
 
+impl Shape {
+    /// The shape of a scenario; nothing where it can be done by one of ours alone.
+    pub(crate) fn of(scenario: &str) -> Option<Self> {
+        [Self::Source, Self::Sink, Self::PingPong, Self::Async]
+            .into_iter()
+            .find(|shape| shape.to_string() == scenario)
+    }
+}
+
 impl Work {
+    /// What settings say, with about `messages` in all and at least one a stream.
+    pub(crate) fn new(shape: Shape, settings: &Settings, messages: u64) -> Self {
+        let streams = if shape == Shape::Async { 1 } else { settings.streams };
+        let each = u32::try_from((messages / u64::from(streams)).max(1)).unwrap_or(u32::MAX);
+        let Settings { body, depth, windows, .. } = *settings;
+        Self { shape, streams, body: body as usize, depth, each, windows }
+    }
+
     /// How many messages the receiver must see.
     pub(crate) fn messages(&self) -> u64 {
         match self.shape {
@@ -87,6 +97,15 @@ mod tests {
             assert_eq!(sample(shape).messages(), 30);
         }
         assert_eq!((sample(Shape::Async).at_once(), sample(Shape::PingPong).at_once()), (2, 3));
+    }
+
+    #[test]
+    fn messages_are_shared_out_evenly_over_streams() {
+        let settings = Settings { streams: 100, depth: 64, ..Settings::base() };
+        assert_eq!(Work::new(Shape::Source, &settings, 1050).messages(), 1000);
+        assert_eq!(Work::new(Shape::Source, &settings, 1).messages(), 100);
+        let calls = Work::new(Shape::Async, &settings, 1050);
+        assert_eq!((calls.messages(), calls.streams, calls.depth), (1050, 1, 64));
     }
 
     #[test]

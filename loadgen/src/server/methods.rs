@@ -41,8 +41,7 @@ impl Stats {
 
 /// Adds the methods.
 pub(crate) fn register(router: Router, fault: &Fault) -> Router {
-    let (count_fault, echo_fault, hello_fault, collect_fault) =
-        (fault.clone(), fault.clone(), fault.clone(), fault.clone());
+    let [count_fault, echo_fault, hello_fault, same_fault, collect_fault] = [(); 5].map(|()| fault.clone());
     router
         .on_source("count", async move |call, tx: &mut _| count(&call, tx, &count_fault).await)
         // Written out here, not in a function of its own: each future around another makes every idle stream larger.
@@ -60,6 +59,13 @@ pub(crate) fn register(router: Router, fault: &Fault) -> Router {
         .on_async("hello", async move |call: Call| {
             let name: String = call.arg(0)?;
             Ok(format!("hello, {name}{}", if hello_fault.take() { '?' } else { '!' }))
+        })
+        .on_async("same", async move |call: Call| {
+            let mut text: String = call.arg(0)?;
+            if same_fault.take() {
+                text.push('?');
+            }
+            Ok(text)
         })
         .on_sink("collect", async move |call, rx: &mut _| collect(&call, rx, &collect_fault).await)
         .on_async("stats", stats)

@@ -1,4 +1,4 @@
-//! The server of `replicate`, `mux`, `idle` and `storm`: a process of its own, so that its time and memory can be told apart.
+//! The server that scenarios load: a process of its own, so that its time and memory can be told apart.
 //!
 //! Prints `{"address":…}` once it listens, and serves until it is killed.
 
@@ -7,6 +7,7 @@ mod history;
 mod methods;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -18,8 +19,54 @@ use serde::{Deserialize, Serialize};
 use self::fault::Fault;
 use self::history::History;
 pub(crate) use self::methods::Stats;
-use crate::cli::ServerOptions;
+use crate::feed::FeedSet;
+use crate::plan::Settings;
 use crate::{machine, process};
+
+/// What a server is told by the process that starts it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ServerOptions {
+    /// Where to listen.
+    pub(crate) address: String,
+    /// The cores it may use, one for each shard.
+    pub(crate) cores: Vec<usize>,
+    /// Connections of a shard.
+    pub(crate) connections_max: usize,
+    /// Streams of a connection, and calls in flight on it.
+    pub(crate) streams_max: usize,
+    /// Received and unread bytes of a connection.
+    pub(crate) receive_max: u64,
+    /// The same of a shard.
+    pub(crate) receive_shard_max: u64,
+    /// What the run is.
+    pub(crate) settings: Settings,
+    /// What to serve besides.
+    pub(crate) feeds: Option<FeedSource>,
+}
+
+/// Where feed messages come from; both ends of a replication load the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FeedSource {
+    /// JSON lines of messages; made up when there is none.
+    pub(crate) file: Option<PathBuf>,
+    /// How many to take, or to make up.
+    pub(crate) messages: Option<u64>,
+    /// Seed of those that are made up.
+    pub(crate) seed: u64,
+}
+
+/// Messages that are made up when neither a file nor a number is given.
+const MESSAGES: u64 = 10_000;
+
+impl FeedSource {
+    /// The messages.
+    pub(crate) fn load(&self) -> anyhow::Result<FeedSet> {
+        match &self.file {
+            Some(file) => crate::feed::load(file, self.messages),
+            None => Ok(crate::feed::make_up(self.messages.unwrap_or(MESSAGES), self.seed)),
+        }
+    }
+}
 
 /// The line that a server prints once it listens.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,13 +82,16 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     if !options.cores.is_empty() {
         machine::keep_to(&options.cores)?;
     }
-    let history = if options.feeds { History::new(options.feed.load()?) } else { History::default() };
+    let history = match &options.feeds {
+        Some(feeds) => History::new(feeds.load()?),
+        None => History::default(),
+    };
     let history = Arc::new(history);
-    let server = Server::bind_all(std::slice::from_ref(&options.address))?.options(serve_options(options)?);
+    let server = Server::bind_all(&[options.address.parse()?])?.options(serve_options(options)?);
     let address = server.addresses().first().context("the server listens nowhere")?.to_string();
     println!("{}", serde_json::to_string(&Listening { address })?);
     std::io::stdout().flush()?;
-    let fault = Fault::new(options.fault);
+    let fault = Fault::new(options.settings.fault);
     let build = move |_shard: &push_mux::Shard| router(&history, &fault);
     Ok(server.serve(build)?)
 }
@@ -63,15 +113,16 @@ fn serve_options(options: &ServerOptions) -> anyhow::Result<ServeOptions> {
         receive_bytes_max: options.receive_max,
         ..Limits::default()
     };
+    let settings = &options.settings;
     Ok(ServeOptions {
-        shards: (options.shards > 0).then_some(options.shards),
+        shards: Some(settings.shards as usize),
         session: Config {
-            credit: options.credit,
-            control: options.credit_mode.control(),
+            credit: settings.credit,
+            control: settings.credit_mode.control(),
             limits,
             ..Config::default()
         },
-        congestion: options.congestion.clone(),
+        congestion: settings.congestion.clone(),
         connections_max: options.connections_max,
         receive_bytes_max: options.receive_shard_max,
         // Asked for by those that shake hands, and drawn anew for each server: clients learn it from the address.

@@ -12,19 +12,33 @@ struct Server {
     address: String,
 }
 
+/// Starts a server of the load generator, with so many messages to serve.
+pub(crate) fn serve(messages: Option<u64>) -> (Child, String) {
+    let options = json!({
+        "address": "net:127.0.0.1:0",
+        "cores": [],
+        "connections_max": 64,
+        "streams_max": 64,
+        "receive_max": 1 << 20,
+        "receive_shard_max": 1 << 20,
+        "settings": {},
+        "feeds": messages.map(|messages| json!({ "file": null, "messages": messages, "seed": 1 })),
+    });
+    let mut child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(["serve", &options.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program was built for this test");
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut first).expect("a line");
+    let ready: Value = serde_json::from_str(&first).expect("an object");
+    (child, ready["address"].as_str().expect("an address").to_owned())
+}
+
 impl Server {
     fn start() -> Self {
-        let line = "server --address 127.0.0.1:0 --shards 1 --connections-max 64 --streams-max 64 --receive-max 1048576 \
-                    --receive-shard-max 1048576 --credit auto --credit-mode auto --feeds --messages 10";
-        let mut child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
-            .args(line.split_whitespace())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program was built for this test");
-        let mut first = String::new();
-        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut first).expect("a line");
-        let ready: Value = serde_json::from_str(&first).expect("an object");
-        Self { child, address: ready["address"].as_str().expect("an address").to_owned() }
+        let (child, address) = serve(Some(10));
+        Self { child, address }
     }
 }
 

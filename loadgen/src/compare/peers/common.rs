@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::compare::verify::Check;
 use crate::compare::work::{Shape, Work};
-use crate::latency::Recorder;
 use crate::measure::{Measured, Meter, Running, Seen, Tally};
+use crate::record::latency::Recorder;
 
 /// The work, the count that the watchdog watches, the latencies, and the index of the next call.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ mod tests {
             let (common, meter) = common(shape);
             common.record(Duration::from_micros(7));
             let measured = common.finish(meter.start(), Tally::default());
-            assert_eq!((measured.latency.is_some(), meter.seen().get()), (is_timed, 1));
+            assert_eq!((!measured.recorder.is_empty(), meter.seen().get()), (is_timed, 1));
         }
     }
 

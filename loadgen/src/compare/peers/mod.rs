@@ -25,6 +25,7 @@ use crate::cli::PeerOptions;
 use crate::machine;
 use crate::measure::{Measured, Meter};
 use crate::process;
+use crate::record::outcome::Outcome;
 
 /// One implementation of the work that is compared.
 ///
@@ -108,7 +109,7 @@ pub(crate) struct Limits {
     pub(crate) deadline: f64,
 }
 
-/// Runs the client's side of a run and prints a row, or a failure.
+/// Runs the client's side of a run and prints an outcome, or a failure.
 pub(crate) fn drive(options: &PeerOptions, port: u16, server_process: u32, limits: Limits) -> ExitCode {
     process::die_with_parent();
     let outcome = prepare(options).and_then(|(peer, work)| {
@@ -116,11 +117,11 @@ pub(crate) fn drive(options: &PeerOptions, port: u16, server_process: u32, limit
         let deadline = Duration::try_from_secs_f64(limits.deadline).context("--deadline is not a time")?;
         let meter = Meter::new(server_process, patience, deadline);
         let measured = peer.drive(&work, SocketAddr::from((Ipv4Addr::LOCALHOST, port)), &meter)?;
-        Ok(serde_json::to_string(&measured.into_row(peer.name(), &work))?)
+        Ok(serde_json::to_string(&Outcome::from(measured))?)
     });
     match outcome {
-        Ok(row) => {
-            println!("{row}");
+        Ok(outcome) => {
+            println!("{outcome}");
             ExitCode::SUCCESS
         }
         Err(error) => {

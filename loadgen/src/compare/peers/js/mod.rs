@@ -22,8 +22,10 @@ use super::{Peer, STREAM_WINDOW};
 use crate::compare::work::{Shape, Windows, Work};
 use crate::measure::{Measured, Meter};
 use crate::process::Worker;
-use crate::row::Ends;
-use crate::usage::Usage;
+use crate::record::latency::Recorder;
+use crate::record::noise::Noise;
+use crate::record::usage::Usage;
+use crate::report::row::Ends;
 
 /// Credit of a stream where the packages of this repository are left alone.
 const DEFAULT_CREDIT: u32 = 64 << 10;
@@ -101,10 +103,12 @@ impl Peer for Js {
         Ok(Measured {
             tally: report.tally(work),
             seconds: report.seconds,
+            recorder: Recorder::new(),
             latency: report.latency_us,
             credit: None,
             cpu_seconds: Ends { server: after.cpu_seconds - before.cpu_seconds, client: report.cpu_seconds },
             rss_bytes: Ends { server: after.peak_rss_bytes, client: client_rss },
+            noise: Noise::default(),
         })
     }
 }

@@ -9,8 +9,8 @@ use crate::compare::failure::Failure;
 use crate::compare::work::{Shape, Work};
 use crate::measure::Tally;
 use crate::process::{Silence, Worker};
-use crate::row::Latency;
-use crate::usage::Usage;
+use crate::record::usage::Usage;
+use crate::report::row::Latency;
 
 /// How often the client's memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -66,7 +66,8 @@ pub(super) fn wait(
                 if let Ok(Stalled { event, messages }) = serde_json::from_str(&line)
                     && event == "stalled"
                 {
-                    return Err(Failure::stalled(messages, patience).into());
+                    let until = began.elapsed().saturating_sub(patience);
+                    return Err(Failure::stalled(messages, until, patience).into());
                 }
             }
             Err(Silence::TimedOut) => rss = rss.max(Usage::of(client.id()).peak_rss_bytes),

@@ -17,7 +17,7 @@ use super::{CONNECTION_WINDOW, Peer, STREAM_WINDOW};
 use crate::compare::trial::Ready;
 use crate::compare::work::{Shape, Windows, Work};
 use crate::measure::{Measured, Meter};
-use crate::row::CreditCounts;
+use crate::report::row::CreditCounts;
 
 /// More than stands around the argument in the body of a call.
 const AROUND_ARGUMENT: usize = 64;

@@ -11,8 +11,8 @@ use crate::compare::peers::request::Request;
 use crate::compare::rally::Rally;
 use crate::compare::verify::Inbox;
 use crate::compare::work::Work;
-use crate::latency::Recorder;
 use crate::measure::{Measured, Meter, Tally};
+use crate::record::latency::Recorder;
 
 /// The server's part: each message is sent back as it came; those of one read leave as the outbox has it.
 pub(super) fn echo<const HEAD: usize>(mut socket: &TcpStream, gather: usize) -> anyhow::Result<()> {

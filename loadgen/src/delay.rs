@@ -46,9 +46,9 @@ pub(crate) enum DelayedLine {
         /// What it does.
         options: LineOptions,
         /// Where it listens.
-        endpoint: Endpoint,
+        endpoint: Box<Endpoint>,
         /// The process.
-        _worker: Worker,
+        _worker: Box<Worker>,
     },
 }
 
@@ -72,12 +72,12 @@ impl DelayedLine {
             Err(_) => bail!("the delay line did not start"),
         };
         let transport = Transport::Net { host: host.clone(), port };
-        let endpoint = Endpoint { transport, auth: server.auth.clone() };
-        Ok(Some(Self::Relay { options, endpoint, _worker: worker }))
+        let endpoint = Box::new(Endpoint { transport, auth: server.auth.clone() });
+        Ok(Some(Self::Relay { options, endpoint, _worker: Box::new(worker) }))
     }
 
     /// Where to dial instead of the server.
-    pub(crate) const fn endpoint(&self) -> Option<&Endpoint> {
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
         match self {
             Self::Netem(_) => None,
             Self::Relay { endpoint, .. } => Some(endpoint),

@@ -224,13 +224,10 @@ impl Engine {
         while let Some(at) = self.away.iter().position(|(_, back)| *back <= now) {
             let (at, _) = self.away.swap_remove(at);
             let Some(old) = self.conns.get(at) else { continue };
-            let mut conn = match Conn::dial(&self.dial, &self.params, &old.plan) {
-                Ok(conn) => conn,
+            let Ok(mut conn) = Conn::dial(&self.dial, &self.params, &old.plan) else {
                 // A server that takes no more of them has defended itself well.
-                Err(_) => {
-                    self.away.push((at, now + 10 * REDIAL_NS));
-                    continue;
-                }
+                self.away.push((at, now + 10 * REDIAL_NS));
+                continue;
             };
             conn.attacks = old.attacks;
             conn.ready.clone_from(&old.ready);

@@ -4,7 +4,7 @@
 //! can be with what is measured: of the framework it uses the nine header bytes, the ciphers, and the rule by which windows
 //! grow. It checks every message, keeps its own books of credit, and grants and obeys credit as a peer of ours does.
 //!
-//! A [`line`] is a socket, plain or sealed. A [`conn`] has [`stream`]s and calls on it; [`produce`] starts messages, closed
+//! A [`mod@line`] is a socket, plain or sealed. A [`conn`] has [`stream`]s and calls on it; [`produce`] starts messages, closed
 //! loop or on [schedule](crate::plan::schedule), [`receive`] takes what arrives, [`control`] negotiates and grants. The [`engine`] moves
 //! the connections of one thread on, a [`worker`]; [`mod@drive`] starts the threads, [watches](watch) them and sums up. A [`caller`] is a
 //! connection for one call.

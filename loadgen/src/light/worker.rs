@@ -81,7 +81,7 @@ impl Worker {
             credit: settings.credit,
             mode: settings.credit_mode,
             is_ours: self.is_ours,
-            budget: settings.receive_max.unwrap_or(Limits::default().receive_bytes_max),
+            budget: settings.receive_max.unwrap_or_else(|| Limits::default().receive_bytes_max),
         };
         let mut engine = Engine::connect(self.dial.clone(), params, &mine, Arc::clone(&self.gauge))?;
         let paced = mine.iter().filter(|plan| !plan.is_expendable).count();

@@ -78,7 +78,7 @@ pub(crate) fn run(options: &DiffOptions) -> anyhow::Result<ExitCode> {
 fn load(path: &Path) -> anyhow::Result<Vec<Row>> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let rows = lines.map(|line| serde_json::from_str::<Row>(line)).collect::<Result<Vec<_>, _>>();
+    let rows = lines.map(serde_json::from_str::<Row>).collect::<Result<Vec<_>, _>>();
     let rows = rows.with_context(|| format!("{} holds no rows of this version", path.display()))?;
     ensure!(rows.iter().all(|row| row.schema == SCHEMA), "{} has rows of another schema", path.display());
     Ok(rows)

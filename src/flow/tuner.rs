@@ -42,6 +42,10 @@ impl Tuner {
             return false;
         }
         let micros = sample.now_micros.saturating_sub(self.mark_micros).max(1);
+        if micros < sample.rtt_micros {
+            // Frames come in bursts as long as a round trip allows: within one the rate is the line's, not the window's.
+            return false;
+        }
         self.mark_consumed = sample.consumed;
         self.mark_micros = sample.now_micros;
         if micros > IDLE_MICROS {

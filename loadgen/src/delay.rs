@@ -89,7 +89,7 @@ impl DelayedLine {
         let (how, options) = match self {
             Self::Netem(options) => ("netem in a network namespace", options),
             Self::Relay { options, .. } => {
-                ("a delay line in a process of ours, since the kernel offers no netem here", options)
+                ("a delay line in a process of ours, as there is no netem here", options)
             }
         };
         let width =
@@ -126,13 +126,17 @@ pub(crate) fn relay(options: LineOptions) -> anyhow::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("{}", listener.local_addr()?.port());
     std::io::stdout().flush()?;
+    // One line for all: what one connection sends, another waits for.
+    let ways = [Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None))];
     for client in listener.incoming() {
         let client = client?;
         let server = TcpStream::connect((Ipv4Addr::LOCALHOST, options.port))?;
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
-        for (from, to) in [(client.try_clone()?, server.try_clone()?), (server, client)] {
-            let pipe = Arc::new(Pipe::new(options));
+        for (way, (from, to)) in
+            ways.iter().zip([(client.try_clone()?, server.try_clone()?), (server, client)])
+        {
+            let pipe = Arc::new(Pipe::new(options, Arc::clone(way)));
             let other = Arc::clone(&pipe);
             thread::spawn(move || take(&pipe, from));
             thread::spawn(move || give(&other, to));
@@ -146,6 +150,8 @@ pub(crate) fn relay(options: LineOptions) -> anyhow::Result<()> {
 struct Pipe {
     delay: Duration,
     bytes_per_second: f64,
+    /// When this direction of the line will have put the last piece of any connection on the wire.
+    free_at: Arc<Mutex<Option<Instant>>>,
     /// What may be on its way at once: what the line holds at its rate, and a router's queue.
     room: usize,
     state: Mutex<State>,
@@ -156,29 +162,28 @@ struct Pipe {
 struct State {
     pieces: VecDeque<(Instant, Vec<u8>)>,
     bytes: usize,
-    /// When the line will have put the last piece on the wire.
-    free_at: Option<Instant>,
     is_ended: bool,
 }
 
 impl Pipe {
-    fn new(options: LineOptions) -> Self {
+    fn new(options: LineOptions, free_at: Arc<Mutex<Option<Instant>>>) -> Self {
         let delay = Duration::from_secs_f64(options.round_trip_ms / 2e3);
         let bytes_per_second = options.megabits * 1e6 / 8.0;
         // Without a rate, as much as the fastest loopback carries in that time.
         let rate = if bytes_per_second > 0.0 { bytes_per_second } else { 4e9 };
         let room = (rate * delay.as_secs_f64()) as usize + QUEUE;
-        Self { delay, bytes_per_second, room, state: Mutex::default(), changed: Condvar::new() }
+        Self { delay, bytes_per_second, free_at, room, state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// When a piece that is handed over now has arrived.
-    fn arrival(&self, state: &mut State, bytes: usize, now: Instant) -> Instant {
+    fn arrival(&self, bytes: usize, now: Instant) -> Instant {
         if self.bytes_per_second == 0.0 {
             return now + self.delay;
         }
-        let begins = state.free_at.map_or(now, |free| free.max(now));
+        let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let begins = free_at.map_or(now, |free| free.max(now));
         let on_wire = begins + Duration::from_secs_f64(bytes as f64 / self.bytes_per_second);
-        state.free_at = Some(on_wire);
+        *free_at = Some(on_wire);
         on_wire + self.delay
     }
 }
@@ -193,7 +198,7 @@ fn take(pipe: &Pipe, mut from: TcpStream) {
             pipe.changed.notify_all();
             return;
         }
-        let arrival = pipe.arrival(&mut state, read, Instant::now());
+        let arrival = pipe.arrival(read, Instant::now());
         state.pieces.push_back((arrival, piece[..read].to_vec()));
         state.bytes += read;
         pipe.changed.notify_all();
@@ -231,13 +236,12 @@ mod tests {
 
     #[test]
     fn a_piece_arrives_when_the_line_has_carried_it_and_those_before_it() {
-        let (pipe, now) = (Pipe::new(OPTIONS), Instant::now());
-        let mut state = State::default();
+        let (line, now) = (Arc::default(), Instant::now());
+        let (pipe, other) = (Pipe::new(OPTIONS, Arc::clone(&line)), Pipe::new(OPTIONS, line));
         // A million bytes a second, and half the round trip.
-        let first = pipe.arrival(&mut state, 1000, now);
-        let second = pipe.arrival(&mut state, 1000, now);
-        assert_eq!(first - now, Duration::from_millis(11));
-        assert_eq!(second - now, Duration::from_millis(12));
+        assert_eq!(pipe.arrival(1000, now) - now, Duration::from_millis(11));
+        assert_eq!(pipe.arrival(1000, now) - now, Duration::from_millis(12));
+        assert_eq!(other.arrival(1000, now) - now, Duration::from_millis(13), "of another connection too");
         assert_eq!(pipe.room, 10_000 + QUEUE);
     }
 
@@ -250,7 +254,7 @@ mod tests {
         let (client, _) = server.accept().expect("a connection");
         let far = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
         let (mut end, _) = echo.accept().expect("a connection");
-        let pipe = Arc::new(Pipe::new(LineOptions { megabits: 0.0, ..OPTIONS }));
+        let pipe = Arc::new(Pipe::new(LineOptions { megabits: 0.0, ..OPTIONS }, Arc::default()));
         let other = Arc::clone(&pipe);
         thread::spawn(move || take(&pipe, client));
         thread::spawn(move || give(&other, far));

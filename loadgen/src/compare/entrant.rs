@@ -82,7 +82,7 @@ impl Contest<'_> {
             Who::Peer(peer) => peer.refuses(&self.work(1)),
             Who::Server(_) => {
                 let scenario = scenario::find(self.scenario)?;
-                scenario::refusal(scenario, self.settings)
+                scenario::refusal(scenario, &Settings { client: ClientKind::Light, ..self.settings.clone() })
             }
         }
     }

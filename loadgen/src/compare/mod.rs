@@ -28,7 +28,7 @@ use crate::cli::CompareOptions;
 use crate::machine::{self, Machine};
 use crate::netns::{self, Place};
 use crate::plan::file::File;
-use crate::plan::{Grid, Settings};
+use crate::plan::{ClientKind, Grid, Settings, Transport};
 use crate::progress::Progress;
 use crate::report::markdown;
 use crate::report::output::Output;
@@ -43,6 +43,14 @@ const STANDARD: &str = include_str!("../../scenarios/compare.toml");
 /// Runs `loadgen compare`.
 pub(crate) fn run(options: &CompareOptions) -> anyhow::Result<ExitCode> {
     let (works, runs, mut names) = works(options)?;
+    if options.output.hdr.is_some() || options.output.dump.is_some() {
+        bail!("a comparison writes no log and no dump: its peers have no intervals in common");
+    }
+    for name in &names {
+        if !peers::all().iter().any(|peer| peer.name() == name) {
+            bail!("there is no peer {name:?}");
+        }
+    }
     let has_server = works.iter().any(|(_, settings)| settings.server.is_some());
     let place = if options.place.no_namespace || has_server {
         Place::Shared
@@ -90,11 +98,36 @@ fn works(options: &CompareOptions) -> anyhow::Result<(Works, u32, Vec<String>)> 
                 entry.scenario
             );
         }
-        let defaults = Settings { duration: 2.0, warmup: 0.0, ..Settings::base() };
+        let defaults = Settings {
+            duration: 2.0,
+            warmup: 0.0,
+            // Every peer brings its own: ours is the framework's.
+            client: ClientKind::Framework,
+            congestion: options.place.congestion.clone(),
+            ..Settings::base()
+        };
         let points = grid.points(&defaults).map_err(|why| anyhow::anyhow!("{}: {why}", entry.scenario))?;
         for settings in points {
             if settings.connections > 1 || settings.rate.is_some() || settings.shards > 1 {
                 bail!("peers are compared over one connection, at full speed, on one core each");
+            }
+            let chosen = Settings {
+                streams: settings.streams,
+                body: settings.body,
+                depth: settings.depth,
+                messages: settings.messages,
+                duration: settings.duration,
+                windows: settings.windows,
+                server: settings.server.clone(),
+                method: settings.method.clone(),
+                args: settings.args.clone(),
+                network_key: settings.network_key.clone(),
+                ..defaults.clone()
+            };
+            if chosen != settings {
+                bail!(
+                    "a comparison takes body, streams, depth, messages, duration and windows; the rest is each peer's own"
+                );
             }
             works.push((entry.scenario.clone(), settings));
         }
@@ -196,8 +229,9 @@ impl Comparison<'_> {
     }
 
     fn row(&self, contest: &Contest<'_>, entrant: &Entrant, base: Option<&Entrant>) -> Row {
-        let settings = Settings { server: None, ..contest.settings.clone() };
         let name = entrant.who.name();
+        let transport = if name.ends_with("-shs") { Transport::Shs } else { Transport::Tcp };
+        let settings = Settings { server: None, transport, ..contest.settings.clone() };
         let subject =
             Subject { scenario: contest.scenario, peer: &name, settings: &settings, machine: &self.machine };
         let outcomes: Vec<_> = entrant.rounds.iter().flatten().cloned().collect();

@@ -1,6 +1,6 @@
 //! Streams and calls that are as fast as they can be, and check whatever comes back.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::rc::Rc;
@@ -77,7 +77,7 @@ pub(crate) async fn sources(seat: Seat, work: Work) {
 }
 
 async fn source(seat: Seat, work: Work) -> Result<(), CallError> {
-    let mut rx = seat.client.source("count", (work.limit(), work.body)).await?;
+    let mut rx = seat.client.source("count", (work.messages, work.body)).await?;
     let mut check = Check::new(work.body);
     let reading = read(&mut rx, &seat, &mut check);
     let ended = match seat.end {
@@ -193,18 +193,18 @@ impl Drop for Closing<'_> {
     }
 }
 
-/// Callers, each with one call at a time.
+/// Callers, each with one call at a time, that share the number of calls.
 pub(crate) async fn calls(seat: Seat, work: Work) {
-    each(seat, work, caller).await;
+    let left = Rc::new(Cell::new(work.limit()));
+    each(seat, work, |seat, work| caller(seat, work, Rc::clone(&left))).await;
 }
 
-async fn caller(seat: Seat, work: Work) -> Result<(), CallError> {
+async fn caller(seat: Seat, work: Work, left: Rc<Cell<u32>>) -> Result<(), CallError> {
     // No more digits than fit: the same names come again, and that is no matter.
     let names = 10u64.pow(u32::try_from(work.body).unwrap_or(u32::MAX).min(9));
-    for index in 0..work.limit() {
-        if seat.is_over() {
-            break;
-        }
+    while left.get() > 0 && !seat.is_over() {
+        left.set(left.get() - 1);
+        let index = left.get();
         let name = format!("{:0width$}", u64::from(index) % names, width = work.body);
         let began = Instant::now();
         let reply = seat.client.call_body("same", [&name]).await?;

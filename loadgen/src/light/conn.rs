@@ -10,7 +10,7 @@ use slab::Slab;
 use super::control::Control;
 use super::ids::Ids;
 use super::line::{Dial, Got, Line, Room};
-use super::open::{CallText, ConnPlan, Params};
+use super::open::{CallText, ConnPlan, Params, Work};
 use super::produce::Performer;
 use super::stream::{Role, Start, Stream};
 use super::tape::Tape;
@@ -50,7 +50,10 @@ pub(super) struct Conn {
     pub(super) left: Option<u64>,
     /// Messages of each sink or ping, where they are numbered.
     pub(super) each_max: Option<u32>,
-    pub(super) in_flight: u64,
+    /// Sources of a server that is not ours that have ended.
+    pub(super) followed: u64,
+    /// The server has closed: everything is read to the end.
+    pub(super) is_closing: bool,
     pub(super) schedule: Option<Schedule>,
     pub(super) ready: VecDeque<Performer>,
     pub(super) blocked: Vec<(u32, Performer)>,
@@ -59,7 +62,6 @@ pub(super) struct Conn {
     pub(super) template: Vec<u8>,
     pub(super) credit_out: u64,
     pub(super) window_sum: u64,
-    pub(super) grants_in: u64,
     pub(super) grants_out: u64,
     pub(super) grant_frames_out: u64,
     pub(super) stalls: u64,
@@ -85,7 +87,7 @@ impl Conn {
             partial: Vec::new(),
             is_full: false,
             is_over: false,
-            ids: Ids::new(1024),
+            ids: Ids::new(plan.works.iter().map(Work::at_once).sum()),
             next_id: CONTROL_ID + 1,
             streams: Slab::new(),
             calls: Slab::new(),
@@ -93,7 +95,8 @@ impl Conn {
             call_index: 0,
             left: None,
             each_max: None,
-            in_flight: 0,
+            followed: 0,
+            is_closing: false,
             schedule: None,
             ready: VecDeque::new(),
             blocked: Vec::new(),
@@ -102,7 +105,6 @@ impl Conn {
             template: verify::body(params.body),
             credit_out: 0,
             window_sum: 0,
-            grants_in: 0,
             grants_out: 0,
             grant_frames_out: 0,
             stalls: 0,
@@ -134,6 +136,9 @@ impl Conn {
         tape: &mut Tape,
     ) -> anyhow::Result<bool> {
         let mut taken = 0;
+        if self.plan.is_deaf && self.control.is_settled(self.params.mode) {
+            return Ok(false);
+        }
         loop {
             // Moved out so that frames can be taken while the room is lent.
             let mut partial = std::mem::take(&mut self.partial);
@@ -152,7 +157,7 @@ impl Conn {
             partial.extend_from_slice(&bytes[used..]);
             self.partial = partial;
             taken += bytes.len();
-            if !is_more {
+            if !is_more && !self.is_closing {
                 return Ok(false);
             }
             if taken >= TURN_BYTES {
@@ -213,6 +218,8 @@ impl Conn {
             let slot = u32::try_from(at).unwrap_or(u32::MAX);
             match self.streams.get(at).map(|stream| (&stream.role, stream.is_finite())) {
                 Some((Role::Sink { .. }, _)) => self.end_out(slot),
+                // A run of so many streams waits for all of them.
+                Some((Role::Source { check: None, .. }, _)) if self.left.is_some() => {}
                 Some((Role::Source { check, .. }, false)) => {
                     let errors = check.as_ref().map_or(0, |check| check.tally().errors);
                     tape.wrong(errors, || "a message is not the one that was due".to_owned());
@@ -224,12 +231,29 @@ impl Conn {
         }
     }
 
+    /// Messages of a schedule that are due until then and not done.
+    pub(super) fn unfinished(&self, until: u64) -> u64 {
+        let Some(mut schedule) = self.schedule.clone() else { return 0 };
+        let waiting = std::iter::from_fn(|| schedule.take(until)).count();
+        let pings: usize = self.streams.iter().map(|(_, stream)| stream.in_flight()).sum();
+        (waiting + pings + self.calls.len()) as u64
+    }
+
+    /// Goes on with the books of the connection that this one replaces.
+    pub(super) const fn add_counts(&mut self, old: &Self) {
+        self.attacks += old.attacks;
+        self.stalls += old.stalls;
+        self.grants_out += old.grants_out;
+        self.grant_frames_out += old.grant_frames_out;
+    }
+
     /// What must still come before the connection may be closed.
     pub(super) fn owed(&self) -> usize {
         if self.plan.is_expendable {
             return 0;
         }
         let is_owed = |stream: &Stream| match &stream.role {
+            Role::Source { check: None, .. } => self.left.is_some(),
             Role::Source { .. } => stream.is_finite(),
             Role::Sink { .. } | Role::Once { .. } => true,
             Role::Ping { .. } => stream.in_flight() > 0,

@@ -133,10 +133,9 @@ impl Conn {
 
     fn granted(&mut self, body: &[u8]) -> anyhow::Result<()> {
         let pairs: Vec<i64> = serde_json::from_slice(body).context("a grant that is no array of integers")?;
-        self.grants_in += 1;
         for pair in pairs.chunks_exact(2) {
             // The granter counts what we opened as negative.
-            let Some(id) = i32::try_from(-pair[0]).ok() else { continue };
+            let Some(id) = pair[0].checked_neg().and_then(|id| i32::try_from(id).ok()) else { continue };
             let Some(slot) = self.ids.get(id) else { continue };
             let Some(stream) = self.streams.get_mut(slot as usize).filter(|stream| stream.id == id) else {
                 continue;
@@ -156,7 +155,9 @@ impl Conn {
     /// Puts a stream on the list of those to grant to.
     #[inline]
     pub(super) fn mark(&mut self, slot: u32) {
-        if let Some(stream) = self.streams.get_mut(slot as usize)
+        // Where grants have nowhere to go, nobody empties the list; it is filled when they have.
+        if self.control.can_grant()
+            && let Some(stream) = self.streams.get_mut(slot as usize)
             && !std::mem::replace(&mut stream.is_dirty, true)
         {
             self.dirty.push(slot);

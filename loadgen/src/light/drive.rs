@@ -59,6 +59,8 @@ pub(crate) struct Driven {
     pub(crate) stats: Stats,
     /// Messages of sinks, those outside the measured time too.
     pub(crate) sent: u64,
+    /// Sources of a server that is not ours that have ended.
+    pub(crate) followed: u64,
 }
 
 /// Runs it. Whatever goes wrong once the connections stand is told in the outcome, beside what was measured until then.
@@ -66,7 +68,9 @@ pub(crate) struct Driven {
 /// # Errors
 /// Why nothing could be measured at all.
 pub(crate) fn drive(run: Run<'_>) -> anyhow::Result<Driven> {
-    let threads = if run.script.is_empty() { run.cores.len().min(run.conns.len()).max(1) } else { 1 };
+    // A script and a dump are of one thread.
+    let is_single = !run.script.is_empty() || run.dump.is_some();
+    let threads = if is_single { 1 } else { run.cores.len().min(run.conns.len()).max(1) };
     let (reports_in, reports) = channel();
     let mut crew = Crew { reports, go: Vec::new(), gauges: Vec::new(), connected: 0 };
     let times = times(run.settings);
@@ -177,6 +181,7 @@ impl Crew {
         let mut driven = Driven::default();
         let (mut last, is_partial) = (0, recorded.len() < self.go.len());
         let mut credit = CreditCounts::default();
+        let mut unfinished = 0;
         let outcome = &mut driven.outcome;
         for one in recorded {
             driven.phases.resize_with(driven.phases.len().max(one.phases.len()), Phase::default);
@@ -192,6 +197,8 @@ impl Crew {
             driven.cuts += one.cuts;
             driven.attacks += one.attacks;
             driven.sent += one.sent;
+            driven.followed += one.followed;
+            unfinished += one.unfinished;
         }
         for phase in &driven.phases {
             outcome.messages += phase.messages;
@@ -204,6 +211,14 @@ impl Crew {
             outcome.messages = sum(&self.gauges, |gauge| &gauge.messages);
             outcome.bytes = sum(&self.gauges, |gauge| &gauge.bytes);
             outcome.errors = outcome.errors.max(sum(&self.gauges, |gauge| &gauge.errors));
+        }
+        if run.settings.rate.is_some() {
+            outcome.figure("unfinished_messages", unfinished as f64);
+            if unfinished > outcome.messages / 100 + 10 {
+                outcome.remarks.push(format!(
+                    "the schedule was not kept: {unfinished} messages were due and not done at the end"
+                ));
+            }
         }
         outcome.errors += u64::from(failed.is_some());
         outcome.failed = failed;

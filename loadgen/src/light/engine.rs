@@ -30,6 +30,10 @@ const COARSE_NS: u64 = 20_000_000;
 /// How long a connection that was cut stays away.
 const REDIAL_NS: u64 = 100_000_000;
 
+/// What says that the server has closed.
+const CLOSING: epoll::EventFlags =
+    epoll::EventFlags::RDHUP.union(epoll::EventFlags::HUP).union(epoll::EventFlags::ERR);
+
 /// Readiness taken at once.
 const EVENTS: usize = 256;
 
@@ -83,6 +87,8 @@ pub(super) struct Engine {
     /// Connections that were cut, and when they may be back.
     away: Vec<(usize, u64)>,
     pub(super) cuts: u64,
+    /// Messages that were due and not done when the time was over.
+    pub(super) unfinished: u64,
     events: Vec<epoll::Event>,
 }
 
@@ -105,6 +111,7 @@ impl Engine {
             again: Vec::new(),
             away: Vec::new(),
             cuts: 0,
+            unfinished: 0,
             events: Vec::with_capacity(EVENTS),
         };
         for plan in plans {
@@ -126,7 +133,8 @@ impl Engine {
     }
 
     fn watch(&self, conn: &Conn, at: usize) -> anyhow::Result<()> {
-        let interest = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
+        let interest =
+            epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
         Ok(epoll::add(&self.epoll, conn.fd(), epoll::EventData::new_u64(at as u64), interest)?)
     }
 
@@ -146,9 +154,10 @@ impl Engine {
         loop {
             let now = clock.now();
             self.run_script(now, tape);
-            let is_done = self.script.is_empty() && self.conns.iter().all(Conn::is_done) && until == u64::MAX;
+            let is_done = until == u64::MAX && self.script.is_empty() && self.conns.iter().all(Conn::is_done);
             if !is_over && (now >= until || is_done || self.gauge.is_stopped()) {
                 (is_over, over_at) = (true, now);
+                self.unfinished = self.conns.iter().map(|conn| conn.unfinished(now.min(until))).sum();
                 self.run_script(u64::MAX, tape);
                 self.conns.iter_mut().for_each(|conn| conn.wind_down(tape));
             }
@@ -203,6 +212,10 @@ impl Engine {
                 continue;
             }
             let Some(conn) = self.conns.get_mut(at) else { continue };
+            if conn.is_worn_out() && conn.owed() == 0 && !conn.is_over {
+                self.renew(at, now)?;
+            }
+            let Some(conn) = self.conns.get_mut(at) else { continue };
             let written = write(conn, now, tape);
             self.survive(at, written, now)?;
         }
@@ -220,6 +233,19 @@ impl Engine {
         Ok(())
     }
 
+    /// Replaces a connection whose ids are used up by one that goes on with its work.
+    fn renew(&mut self, at: usize, now: u64) -> anyhow::Result<()> {
+        let Some(old) = self.conns.get(at) else { return Ok(()) };
+        let mut conn = Conn::dial(&self.dial, &self.params, &old.plan)?;
+        conn.schedule.clone_from(&old.schedule);
+        conn.left = old.left;
+        conn.add_counts(old);
+        conn.work(now);
+        self.watch(&conn, at)?;
+        self.conns[at] = conn;
+        Ok(())
+    }
+
     fn redial(&mut self, now: u64) -> anyhow::Result<()> {
         while let Some(at) = self.away.iter().position(|(_, back)| *back <= now) {
             let (at, _) = self.away.swap_remove(at);
@@ -229,7 +255,7 @@ impl Engine {
                 self.away.push((at, now + 10 * REDIAL_NS));
                 continue;
             };
-            conn.attacks = old.attacks;
+            conn.add_counts(old);
             conn.ready.clone_from(&old.ready);
             self.watch(&conn, at)?;
             self.conns[at] = conn;
@@ -240,7 +266,7 @@ impl Engine {
     fn show(&self, now: u64, tape: &mut Tape) {
         tape.turn(now, &self.gauge);
         let (mut credit, mut window, mut streams) = (0, 0, 0);
-        for conn in self.conns.iter().take(64) {
+        for conn in &self.conns {
             credit += conn.credit_out;
             window += conn.window_sum;
             streams += conn.streams.len() as u64;
@@ -289,9 +315,9 @@ impl Engine {
             if flags.contains(epoll::EventFlags::OUT) {
                 conn.is_full = false;
             }
-            if flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR)
-                && !readable.contains(&at)
-            {
+            // The end comes once, maybe together with data: from then on everything is read to it.
+            conn.is_closing |= flags.intersects(CLOSING);
+            if flags.intersects(CLOSING.union(epoll::EventFlags::IN)) && !readable.contains(&at) {
                 readable.push(at);
             }
         }

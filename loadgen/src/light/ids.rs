@@ -15,7 +15,21 @@ const RING_MIN: usize = 256;
 /// An id that nothing ever has.
 const NONE: i32 = 0;
 
+/// Tells the slots of calls from those of streams.
+const CALL_BIT: u32 = 1 << 31;
+
 impl Ids {
+    /// What to insert for a call that is kept in that slot.
+    pub(super) fn call(slot: usize) -> u32 {
+        // More calls in flight than that no memory holds.
+        CALL_BIT | u32::try_from(slot).unwrap_or(u32::MAX)
+    }
+
+    /// The slot of a call; nothing for a stream's.
+    pub(super) const fn of_call(slot: u32) -> Option<usize> {
+        if slot & CALL_BIT == 0 { None } else { Some((slot ^ CALL_BIT) as usize) }
+    }
+
     /// A map that is fast while about so many ids are in use.
     pub(super) fn new(expected: usize) -> Self {
         let ring = (expected.saturating_mul(4)).next_power_of_two().max(RING_MIN);

@@ -176,23 +176,34 @@ impl Line {
             }
             return Ok(is_all);
         };
-        if self.sent == self.sealed.len() {
-            self.sealed.clear();
-            self.sent = 0;
-            boxes.sealer.seal(&[IoSlice::new(out)], &mut self.sealed);
-            out.clear();
+        // Until the socket is full or nothing is left: it tells that it has room only after it had none.
+        loop {
+            if self.sent == self.sealed.len() {
+                self.sealed.clear();
+                self.sent = 0;
+                if out.is_empty() {
+                    return Ok(true);
+                }
+                boxes.sealer.seal(&[IoSlice::new(out)], &mut self.sealed);
+                out.clear();
+            }
+            self.sent += transmit(&self.socket, &self.sealed[self.sent..])?;
+            if self.sent < self.sealed.len() {
+                return Ok(false);
+            }
         }
-        self.sent += transmit(&self.socket, &self.sealed[self.sent..])?;
-        Ok(self.sent == self.sealed.len() && out.is_empty())
     }
 }
 
 /// Reads what there is; nothing when there is nothing yet.
 fn receive(socket: &OwnedFd, into: &mut [u8]) -> io::Result<Option<usize>> {
-    match recv(socket, into, RecvFlags::DONTWAIT) {
-        Ok((read, _)) => Ok(Some(read)),
-        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(None),
-        Err(error) => Err(error.into()),
+    loop {
+        match recv(socket, &mut *into, RecvFlags::DONTWAIT) {
+            Ok((read, _)) => return Ok(Some(read)),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

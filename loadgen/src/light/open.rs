@@ -32,6 +32,8 @@ pub(crate) struct ConnPlan {
     pub(crate) works: Vec<Work>,
     /// It may be cut by the server; then it dials again.
     pub(crate) is_expendable: bool,
+    /// It reads nothing.
+    pub(crate) is_deaf: bool,
 }
 
 /// A number of streams or calls of one kind.
@@ -95,6 +97,28 @@ pub(crate) enum Work {
     Flood(Attack),
 }
 
+impl ConnPlan {
+    /// One that does this.
+    pub(crate) fn of(works: Vec<Work>) -> Self {
+        Self { works, is_expendable: false, is_deaf: false }
+    }
+}
+
+impl Work {
+    /// Streams and calls that are there at the same time.
+    pub(super) fn at_once(&self) -> usize {
+        match self {
+            Self::Sources { streams, .. } | Self::Sinks { streams, .. } | Self::Pings { streams, .. } => {
+                *streams as usize
+            }
+            Self::Calls { depth, .. } | Self::Churn { depth, .. } | Self::Foreign { depth, .. } => {
+                *depth as usize
+            }
+            Self::Flood(_) => 0,
+        }
+    }
+}
+
 /// The JSON that opens a stream or makes a call.
 pub(super) fn opening(name: &str, args: &str, kind: Option<&str>) -> String {
     let kind = kind.map_or_else(String::new, |kind| format!(r#","type":"{kind}""#));
@@ -130,7 +154,9 @@ impl Conn {
     pub(super) fn begin(&mut self, work: &Work, now: u64) {
         match work {
             Work::Sources { streams, messages, body, group, is_paused } => {
-                let args = format!("[{},{body}]", messages.unwrap_or(u32::MAX));
+                let messages_text =
+                    messages.map_or_else(|| "null".to_owned(), |messages| messages.to_string());
+                let args = format!("[{messages_text},{body}]");
                 let opening = opening("count", &args, Some("source"));
                 for _ in 0..*streams {
                     let check = Some(Check::new(*body as usize));

@@ -3,6 +3,7 @@
 use push_mux::wire::{BodyKind, HEADER_BYTES, Header};
 
 use super::conn::{Conn, Pending};
+use super::ids::Ids;
 use super::open::opening;
 use super::stream::{Role, Start};
 use super::tape::Tape;
@@ -11,6 +12,9 @@ use crate::plan::Attack;
 
 /// Bytes that are queued before the socket must take some.
 const QUEUED_MAX: usize = 256 << 10;
+
+/// Ids that a connection uses. Servers take no new work some way before the 31 bits are used up.
+const ID_MAX: i32 = i32::MAX / 2;
 
 /// Bytes that a sink sends before the next one has its turn.
 const TURN_BYTES: usize = 16 << 10;
@@ -35,10 +39,15 @@ pub(super) enum Performer {
 impl Conn {
     /// Starts whatever may start now.
     pub(super) fn produce(&mut self, now: u64, tape: &mut Tape) {
-        while self.out.len() < QUEUED_MAX && !self.is_over {
+        // A flood shares the thread with its victim: no more of it at once than one turn.
+        let queued_max = if self.plan.is_expendable { TURN_BYTES } else { QUEUED_MAX };
+        while self.out.len() < queued_max && !self.is_over && !self.is_worn_out() {
             let Some(&performer) = self.ready.front() else { return };
             if self.left == Some(0) && !matches!(performer, Performer::Ping(_) | Performer::Sink(_)) {
                 return;
+            }
+            if !self.may_perform(performer, now) {
+                continue;
             }
             let start = match &mut self.schedule {
                 None => Start { intended: now, actual: now },
@@ -50,6 +59,34 @@ impl Conn {
             self.ready.pop_front();
             self.perform(performer, start, now, tape);
         }
+    }
+
+    /// Whether the first in line may start. One that may not leaves the line, and no start with it: that stays due.
+    fn may_perform(&mut self, performer: Performer, now: u64) -> bool {
+        let (Performer::Ping(slot) | Performer::Sink(slot)) = performer else { return true };
+        let Some(stream) = self.streams.get(slot as usize) else {
+            self.ready.pop_front();
+            return false;
+        };
+        let sent = match &stream.role {
+            Role::Ping { sent, .. } => *sent,
+            Role::Sink { next } => *next,
+            Role::Source { .. } | Role::Once { .. } => 0,
+        };
+        if self.each_max.is_some_and(|max| sent >= max) {
+            self.ready.pop_front();
+            if matches!(performer, Performer::Sink(_)) {
+                self.end_out(slot);
+            }
+            return false;
+        }
+        let is_due = self.schedule.as_ref().is_none_or(|schedule| schedule.next_ns() <= now);
+        if is_due && !self.has_credit(slot) {
+            self.ready.pop_front();
+            self.wait_for_credit(performer, slot);
+            return false;
+        }
+        true
     }
 
     fn perform(&mut self, performer: Performer, start: Start, now: u64, tape: &mut Tape) {
@@ -76,6 +113,11 @@ impl Conn {
         }
     }
 
+    /// Whether ids are running out: the connection is replaced by another once nothing is owed on it.
+    pub(super) const fn is_worn_out(&self) -> bool {
+        self.next_id >= ID_MAX
+    }
+
     const fn count_down(&mut self) {
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(1);
@@ -94,7 +136,7 @@ impl Conn {
         write_digits(&mut self.out[at..], index);
         self.out.extend_from_slice(&self.call.after);
         let slot = self.calls.insert(Pending { start, index });
-        self.ids.insert(id, u32::try_from(slot).unwrap_or(u32::MAX));
+        self.ids.insert(id, Ids::call(slot));
     }
 
     /// Whether the peer's credit allows another frame on a stream.
@@ -105,38 +147,26 @@ impl Conn {
     }
 
     fn ping(&mut self, slot: u32, start: Start) {
-        if !self.has_credit(slot) {
-            return self.wait_for_credit(Performer::Ping(slot), slot);
-        }
-        let (body, max) = (self.params.body, self.each_max.unwrap_or(u32::MAX));
+        let body = self.params.body;
         let Some(stream) = self.streams.get_mut(slot as usize) else { return };
         let Role::Ping { sent, starts, .. } = &mut stream.role else { return };
-        if *sent >= max {
-            return;
-        }
         starts.push_back(start);
         let (id, index) = (stream.id, *sent);
-        *sent += 1;
+        *sent = index.wrapping_add(1);
         stream.outbound.sent += (HEADER_BYTES + body) as u64;
         self.numbered(id, index);
-        self.in_flight += 1;
     }
 
     fn sink(&mut self, slot: u32, start: Start, now: u64, tape: &mut Tape) {
-        let (body, max) = (self.params.body, self.each_max.unwrap_or(u32::MAX));
+        let body = self.params.body;
         let is_paced = self.schedule.is_some();
         let until = self.out.len() + TURN_BYTES;
         loop {
-            if !self.has_credit(slot) {
-                return self.wait_for_credit(Performer::Sink(slot), slot);
-            }
             let Some(stream) = self.streams.get_mut(slot as usize) else { return };
             let Role::Sink { next } = &mut stream.role else { return };
-            if *next >= max {
-                return self.end_out(slot);
-            }
             let (id, index) = (stream.id, *next);
-            *next += 1;
+            *next = index.wrapping_add(1);
+            let is_last = self.each_max == Some(*next);
             stream.outbound.sent += (HEADER_BYTES + body) as u64;
             self.numbered(id, index);
             if is_paced {
@@ -144,7 +174,8 @@ impl Conn {
             } else {
                 tape.message(body, now);
             }
-            if is_paced || self.out.len() >= until {
+            if is_last || is_paced || self.out.len() >= until || !self.has_credit(slot) {
+                // Whether it may go on is asked when its turn comes.
                 return self.ready.push_back(Performer::Sink(slot));
             }
         }
@@ -152,10 +183,7 @@ impl Conn {
 
     fn wait_for_credit(&mut self, performer: Performer, slot: u32) {
         self.stalls += 1;
-        if let Some(stream) = self.streams.get_mut(slot as usize) {
-            stream.outbound.is_blocked = true;
-            self.blocked.push((slot, performer));
-        }
+        self.blocked.push((slot, performer));
     }
 
     /// Those whose credit has come may go on.
@@ -166,9 +194,6 @@ impl Conn {
         let waiting = std::mem::take(&mut self.blocked);
         for (slot, performer) in waiting {
             if self.has_credit(slot) {
-                if let Some(stream) = self.streams.get_mut(slot as usize) {
-                    stream.outbound.is_blocked = false;
-                }
                 self.ready.push_back(performer);
             } else if self.streams.contains(slot as usize) {
                 self.blocked.push((slot, performer));

@@ -5,6 +5,7 @@ use push_mux::mux::CONTROL_ID;
 use push_mux::wire::{BodyKind, HEADER_BYTES, Header, Headline};
 
 use super::conn::Conn;
+use super::ids::Ids;
 use super::produce::{Performer, write_digits};
 use super::stream::Role;
 use super::tape::Tape;
@@ -89,11 +90,10 @@ impl Conn {
                     && body.first_chunk() == Some(&u32::to_be_bytes(*received))
                     && body[4..] == self.template[4..];
                 tape.wrong(u64::from(!is_right), || "a message came back changed".to_owned());
-                *received += 1;
+                *received = received.wrapping_add(1);
                 let is_last = self.each_max.is_some_and(|max| *received >= max && *sent >= max);
                 let Some(start) = starts.pop_front() else { bail!("more came back than was sent") };
                 tape.done(start, body.len(), now);
-                self.in_flight = self.in_flight.saturating_sub(1);
                 if is_last {
                     self.end_out(slot);
                 } else if self.each_max.is_none_or(|max| self.pings_left(slot, max)) {
@@ -120,6 +120,7 @@ impl Conn {
 
     /// The server ended its half: the stream is over, as a source or sink has no other half that matters.
     fn ended(&mut self, slot: u32, body: &[u8], now: u64, tape: &mut Tape) -> anyhow::Result<()> {
+        let ended_before = self.streams.get(slot as usize).is_some_and(|stream| stream.end_sent);
         self.end_out(slot);
         let Some(stream) = self.streams.get_mut(slot as usize) else { return Ok(()) };
         let id = stream.id;
@@ -127,7 +128,12 @@ impl Conn {
         if body != b"true" && !self.is_over {
             tape.wrong(1, || format!("the server ended a stream with {}", text()));
         }
-        stream.end_received = true;
+        let is_expected = match &stream.role {
+            Role::Source { check: Some(_), due, .. } => due.is_some(),
+            Role::Source { check: None, .. } | Role::Once { .. } => true,
+            // Those end after us.
+            Role::Ping { .. } | Role::Sink { .. } => ended_before,
+        };
         match &stream.role {
             Role::Once { start, received } => {
                 tape.wrong(u64::from(*received != 1), || "a stream of one message brought none".to_owned());
@@ -135,7 +141,8 @@ impl Conn {
                 self.ready.push_back(Performer::Once);
             }
             Role::Source { check: None, opened, .. } => {
-                tape.done(*opened, 0, now);
+                tape.time(*opened, now);
+                self.followed += 1;
                 self.ready.push_back(Performer::Follow);
             }
             Role::Source { check: Some(check), due, .. } => {
@@ -144,7 +151,12 @@ impl Conn {
                 let missing = due.map_or(0, |due| u64::from(due).abs_diff(tally.messages));
                 tape.wrong(missing, || format!("a stream ended after {} messages", tally.messages));
             }
-            Role::Ping { .. } | Role::Sink { .. } => {}
+            // All that was sent has arrived.
+            Role::Sink { .. } => tape.touch(now),
+            Role::Ping { .. } => {}
+        }
+        if !is_expected && !self.is_over {
+            tape.wrong(1, || "the server ended a stream too early".to_owned());
         }
         self.remove(slot, id);
         Ok(())
@@ -156,11 +168,6 @@ impl Conn {
             self.credit_out =
                 self.credit_out.saturating_sub(inbound.advertised.saturating_sub(inbound.arrived));
             self.window_sum = self.window_sum.saturating_sub(inbound.window);
-            self.in_flight = self.in_flight.saturating_sub(if matches!(stream.role, Role::Ping { .. }) {
-                stream.in_flight() as u64
-            } else {
-                0
-            });
         }
         self.ids.remove(id);
     }
@@ -182,11 +189,14 @@ impl Conn {
             self.stats = Some(serde_json::from_slice(body)?);
             return Ok(());
         }
-        let Some(slot) = self.ids.remove(id) else {
+        let Some(slot) = self.ids.get(id) else {
             // The reply to a call of a flood, which nobody keeps books of.
             return Ok(());
         };
-        let Some(pending) = self.calls.try_remove(slot as usize) else { bail!("a reply to a stream") };
+        let Some(pending) = Ids::of_call(slot).and_then(|slot| self.calls.try_remove(slot)) else {
+            bail!("a stream was answered as if it were a call")
+        };
+        self.ids.remove(id);
         if self.call.digits > 0 {
             let is_right = !header.end && is_same(body, self.call.digits, pending.index);
             tape.wrong(u64::from(!is_right), || {

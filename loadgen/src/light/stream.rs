@@ -40,7 +40,6 @@ pub(super) struct Stream {
     /// Nobody takes what comes, so nothing is granted.
     pub(super) is_paused: bool,
     pub(super) end_sent: bool,
-    pub(super) end_received: bool,
     /// On the list of streams to grant to.
     pub(super) is_dirty: bool,
     pub(super) inbound: Inbound,
@@ -63,8 +62,6 @@ pub(super) struct Inbound {
 pub(super) struct Outbound {
     pub(super) sent: u64,
     pub(super) limit: u64,
-    /// Waits for credit, out of the queue of those that may send.
-    pub(super) is_blocked: bool,
 }
 
 impl Inbound {
@@ -121,7 +118,6 @@ impl Stream {
             group,
             is_paused: false,
             end_sent: false,
-            end_received: false,
             is_dirty: false,
             inbound,
             outbound: Outbound::default(),

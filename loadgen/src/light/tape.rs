@@ -101,6 +101,11 @@ impl Tape {
     #[inline]
     pub(super) fn done(&mut self, start: Start, bytes: usize, now: u64) {
         self.message(bytes, now);
+        self.time(start, now);
+    }
+
+    /// Something that took time and is no message of its own.
+    pub(super) fn time(&mut self, start: Start, now: u64) {
         if now < self.times.from || now >= self.times.until {
             return;
         }
@@ -117,6 +122,11 @@ impl Tape {
             self.dump = None;
             self.wrong(1, || "the dump cannot be written".to_owned());
         }
+    }
+
+    /// The work goes on until now, whatever else came before.
+    pub(super) fn touch(&mut self, now: u64) {
+        self.last = self.last.max(now.min(self.times.until));
     }
 
     /// So many messages are wrong, missing or too many.
@@ -197,6 +207,9 @@ impl Tape {
             interval.seconds = seconds;
             gauge.set_p99(interval.recorder.p99_us());
             interval.recorder.pack();
+        } else {
+            // Nothing was done: what was shown before is over.
+            gauge.set_p99(0.0);
         }
         self.interval_from = end;
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::engine::Clock;
 use super::gauge::Gauge;
 use super::tape::Times;
-use crate::record::noise::Listener;
+use crate::record::noise::{Listener, Noise};
 use crate::record::outcome::Outcome;
 use crate::record::usage::{Moments, Sample};
 
@@ -21,7 +21,7 @@ pub(super) struct Watch {
     clock: Clock,
     patience: Duration,
     before: Option<(Sample, Listener)>,
-    after: Option<(Sample, Listener, u64)>,
+    after: Option<(Sample, Noise, u64)>,
     moments: Moments,
     last: (u64, Instant),
 }
@@ -91,8 +91,13 @@ impl Watch {
     /// The measured time is over.
     pub(super) fn over(&mut self, now: u64) {
         if self.after.is_none() {
-            let listener = self.before.as_ref().map_or_else(Listener::start, |before| before.1);
-            self.after = Some((self.sample(), listener, now));
+            let sample = self.sample();
+            // Now, since what we still do after it is no longer counted as ours.
+            let noise = self.before.as_ref().map_or_else(Noise::default, |(before, listener)| {
+                let ours = sample.cpu_since(before);
+                listener.noise(ours.server + ours.client)
+            });
+            self.after = Some((sample, noise, now));
         }
     }
 
@@ -105,13 +110,12 @@ impl Watch {
 
     pub(super) fn finish(mut self, outcome: &mut Outcome, last: Option<u64>) {
         self.over(self.clock.now());
-        let (Some((after, listener, end)), Some((before, _))) = (self.after, self.before) else { return };
+        let (Some((after, noise, end)), Some((before, _))) = (self.after, self.before) else { return };
         let end = last.filter(|last| *last > 0).unwrap_or(end).min(self.times.until);
         outcome.seconds = end.saturating_sub(self.times.from) as f64 / 1e9;
         outcome.cpu_seconds = after.cpu_since(&before);
         outcome.rss_bytes = after.rss();
-        let ours = outcome.cpu_seconds.server + outcome.cpu_seconds.client;
-        outcome.noise = listener.noise(ours);
+        outcome.noise = noise;
         outcome.timeline = self.moments.into();
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Recorded {
     pub(super) cuts: u64,
     pub(super) attacks: u64,
     pub(super) sent: u64,
+    pub(super) followed: u64,
+    pub(super) unfinished: u64,
     pub(super) failed: Option<String>,
 }
 
@@ -124,6 +126,8 @@ impl Worker {
             cuts: engine.cuts,
             attacks: 0,
             sent,
+            followed: engine.conns.iter().map(|conn| conn.followed).sum(),
+            unfinished: engine.unfinished,
             failed,
         };
         for conn in &engine.conns {

@@ -57,6 +57,7 @@ impl File {
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let file: Self = toml::from_str(text)?;
         anyhow::ensure!(!file.run.is_empty(), "it has no [[run]]");
+        anyhow::ensure!(file.runs != Some(0), "runs are at least 1");
         Ok(file)
     }
 }
@@ -73,7 +74,13 @@ impl Entry {
     /// Which of them does not exist or makes no sense.
     pub(crate) fn grid(&self) -> anyhow::Result<Grid> {
         let grid = Grid::deserialize(toml::Value::Table(self.rest.clone()));
-        grid.with_context(|| format!("in the run of {:?}", self.scenario))
+        let grid = grid.with_context(|| format!("in the run of {:?}", self.scenario))?;
+        anyhow::ensure!(
+            grid.messages.is_empty() || grid.duration.is_empty(),
+            "the run of {:?} has messages and duration, and one of them ends it",
+            self.scenario
+        );
+        Ok(grid)
     }
 }
 

@@ -14,6 +14,9 @@ const BODY_MIN: u32 = 4;
 /// The longest: what peers take in one frame, with room for what surrounds it.
 const BODY_MAX: u32 = 1_000_000;
 
+/// The most connections, streams or messages in flight.
+const COUNT_MAX: u32 = 1_000_000;
+
 /// The longest run: a week.
 const SECONDS_MAX: f64 = 604_800.0;
 
@@ -122,7 +125,17 @@ impl Settings {
     /// # Errors
     /// Why, in a sentence.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let Self { body, rate, duration, warmup, .. } = self;
+        let Self { body, rate, duration, warmup, connections, streams, depth, shards, messages, .. } = self;
+        for (name, number) in
+            [("connections", connections), ("streams", streams), ("depth", depth), ("shards", shards)]
+        {
+            if !(1..=COUNT_MAX).contains(number) {
+                return Err(format!("{name} are from 1 to {COUNT_MAX}, and {number} are asked for"));
+            }
+        }
+        if messages.is_some_and(|messages| messages == 0 || messages > u64::from(u32::MAX)) {
+            return Err(format!("messages are from 1 to {}", u32::MAX));
+        }
         if !(BODY_MIN..=BODY_MAX).contains(body) {
             return Err(format!("a body has {BODY_MIN} to {BODY_MAX} bytes, and {body} are asked for"));
         }

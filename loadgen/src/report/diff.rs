@@ -106,7 +106,7 @@ fn pair<'a>(old: &Row, new: &'a Row, options: &DiffOptions) -> Pair<'a> {
         Some((old, new)) => old.spread.max < new.spread.min || new.spread.max < old.spread.min,
         None => chance <= CHANCE_MAX,
     };
-    let verdict = if is_least_too_much(before.len(), now.len()) && ratios.is_none() {
+    let verdict = if is_least_too_much(before.len(), now.len()) {
         Verdict::TooFew
     } else if !is_clear || change.abs() * 100.0 < options.least {
         Verdict::Noise

@@ -39,7 +39,10 @@ fn table(rows: &[Row], base: &str) -> String {
         if !peers.contains(&row.peer.as_str()) {
             peers.push(&row.peer);
         }
-        if !works.contains(&(&row.scenario, &row.settings)) {
+        let is_known = |(scenario, settings): &(&str, &Settings)| {
+            *scenario == row.scenario && is_same_work(settings, &row.settings)
+        };
+        if !works.iter().any(is_known) {
             works.push((&row.scenario, &row.settings));
         }
     }
@@ -47,8 +50,9 @@ fn table(rows: &[Row], base: &str) -> String {
     let mut text = format!("| work | {} |\n|---|{}\n", peers.join(" | "), "---|".repeat(peers.len()));
     for (scenario, settings) in works {
         let of = |peer: &str| {
-            let is_it =
-                |row: &&Row| (&*row.scenario, &row.settings, &*row.peer) == (scenario, settings, peer);
+            let is_it = |row: &&Row| {
+                (&*row.scenario, &*row.peer) == (scenario, peer) && is_same_work(settings, &row.settings)
+            };
             rows.iter().find(is_it).map_or_else(|| "-".to_owned(), |row| cell(row, base))
         };
         let cells: Vec<String> = peers.iter().map(|peer| of(peer)).collect();
@@ -56,6 +60,11 @@ fn table(rows: &[Row], base: &str) -> String {
         let _ = writeln!(text, "| {} | {} |", work(scenario, settings), cells.join(" | "));
     }
     text
+}
+
+/// Peers do the same over what each has for a line.
+fn is_same_work(one: &Settings, other: &Settings) -> bool {
+    *one == Settings { transport: one.transport, ..other.clone() }
 }
 
 fn work(scenario: &str, settings: &Settings) -> String {

@@ -12,7 +12,7 @@ use crate::cli::RunOptions;
 use crate::machine::Machine;
 use crate::netns::{self, Place};
 use crate::plan::file::File;
-use crate::plan::{Grid, Settings};
+use crate::plan::{ClientKind, Grid, Settings};
 use crate::progress::Progress;
 use crate::record::callgrind;
 use crate::record::outcome::Outcome;
@@ -48,7 +48,14 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
     let progress = Progress::new(points.len() as u64 * u64::from(runs));
     let mut is_clean = true;
     for point in &points {
-        let outcomes = repeat(point, runs, options, &progress)?;
+        let outcomes = match repeat(point, runs, options, &progress) {
+            Ok(outcomes) => outcomes,
+            // What was measured until then is not thrown away.
+            Err(error) if !rows.is_empty() => {
+                vec![Outcome { errors: 1, ..Outcome::failure(format!("{error:#}")) }]
+            }
+            Err(error) => return Err(error),
+        };
         let peer = point.settings.server.as_deref().unwrap_or("push-mux");
         let subject =
             Subject { scenario: point.scenario.name(), peer, settings: &point.settings, machine: &machine };
@@ -159,7 +166,14 @@ fn points_of(name: &str, grid: Grid, options: &RunOptions) -> anyhow::Result<Vec
     let mut defaults = scenario.defaults();
     defaults.congestion.clone_from(&options.place.congestion);
     let settings = grid.points(&defaults).map_err(|why| anyhow::anyhow!("{name}: {why}"))?;
+    let dumps = options.output.dump.is_some();
+    anyhow::ensure!(
+        !dumps || settings.len() == 1,
+        "--dump is of one combination, and there are {}",
+        settings.len()
+    );
     for settings in &settings {
+        anyhow::ensure!(!dumps || settings.client == ClientKind::Light, "--dump goes with the light client");
         if let Some(why) = scenario::refusal(scenario, settings) {
             bail!("{why}");
         }

@@ -98,7 +98,11 @@ pub(crate) fn drive(text: &str) -> anyhow::Result<ExitCode> {
     let patience = Duration::from_secs_f64(job.patience);
     let answer =
         match scenario.drive(&Stage { settings: job.settings, patience, dump: job.dump, count: job.count }) {
-            Ok(outcome) => Answer::Measured(Box::new(outcome)),
+            Ok(mut outcome) => {
+                let is_silent = outcome.messages == 0 && outcome.seconds > 0.0 && outcome.failed.is_none();
+                outcome.wrong(u64::from(is_silent), || "no message came".to_owned());
+                Answer::Measured(Box::new(outcome))
+            }
             Err(error) if error.is::<Lost>() => {
                 Answer::Measured(Box::new(Outcome { errors: 1, ..Outcome::failure(format!("{error:#}")) }))
             }

@@ -47,7 +47,7 @@ impl Scenario for Calls {
             return Ok(stage.framework(settings.depth, streams::calls)?.outcome);
         }
         let work = Work::Calls { depth: settings.depth, messages: settings.messages };
-        let mut driven = stage.light_alike(&ConnPlan { works: vec![work], is_expendable: false })?;
+        let mut driven = stage.light_alike(&ConnPlan::of(vec![work]))?;
         if let Some(each) = settings.messages {
             driven.outcome.missing(each * u64::from(settings.connections));
         }

@@ -40,7 +40,7 @@ impl Scenario for Churn {
     fn drive(&self, stage: &Stage) -> anyhow::Result<Outcome> {
         let settings = &stage.settings;
         let work = Work::Churn { depth: settings.depth, messages: settings.messages };
-        let mut driven = stage.light_alike(&ConnPlan { works: vec![work], is_expendable: false })?;
+        let mut driven = stage.light_alike(&ConnPlan::of(vec![work]))?;
         if let Some(each) = settings.messages {
             driven.outcome.missing(each * u64::from(settings.connections));
         }

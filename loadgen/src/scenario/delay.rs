@@ -47,7 +47,7 @@ impl Scenario for Delay {
             group: 0,
             is_paused: false,
         };
-        let driven = stage.light_alike(&ConnPlan { works: vec![sources], is_expendable: false })?;
+        let driven = stage.light_alike(&ConnPlan::of(vec![sources]))?;
         let mut outcome = driven.outcome;
         let megabits = |rate: f64| rate * f64::from(settings.body) * 8.0 / 1e6;
         let rates: Vec<(f64, f64)> =

@@ -87,7 +87,12 @@ pub(super) fn dial_all(
                 leave.wait();
                 kept
             };
-            thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work)?;
+            let spawned = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
+            if let Err(error) = spawned {
+                // Those that run wait for it for ever: the process ends, and its parent says so.
+                eprintln!("no thread for a client: {error}");
+                std::process::exit(3);
+            }
         }
         ready.wait();
         sample();

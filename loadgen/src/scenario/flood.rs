@@ -4,11 +4,14 @@ use super::interactive::{alternate, two_phases};
 use super::{Abilities, Scenario, Stage};
 use crate::framework::Size;
 use crate::light::{Action, ConnPlan, Work};
-use crate::plan::Settings;
+use crate::plan::{Attack, Settings};
 use crate::record::outcome::Outcome;
 
 /// Turns of the two phases in a run.
 const TURNS: u32 = 4;
+
+/// Part of a turn alone that is let go by, while the server works off what it was flooded with.
+const SETTLE: f64 = 0.5;
 
 /// An attacker beside a victim.
 #[derive(Debug)]
@@ -46,13 +49,14 @@ impl Scenario for Flood {
         let settings = &stage.settings;
         let bench = stage.bench(Size { connections: 1, streams: 0 })?;
         let pings = Work::Pings { streams: settings.streams, depth: settings.depth, messages: None };
-        let mut plans =
-            vec![ConnPlan { works: vec![pings], is_expendable: false }; settings.connections as usize];
+        let mut plans = vec![ConnPlan::of(vec![pings]); settings.connections as usize];
         let attacker = plans.len();
-        plans.push(ConnPlan { works: Vec::new(), is_expendable: true });
+        // Replies that nobody reads are the point of that one.
+        let is_deaf = settings.attack == Attack::Requests;
+        plans.push(ConnPlan { works: Vec::new(), is_expendable: true, is_deaf });
         let on = vec![(attacker, Action::Begin(Work::Flood(settings.attack)))];
         let off = vec![(attacker, Action::Calm)];
-        let mut driven = stage.light(&bench, plans, alternate(settings, TURNS, on, off))?;
+        let mut driven = stage.light(&bench, plans, alternate(settings, TURNS, SETTLE, on, off))?;
         two_phases(&mut driven.outcome, &driven.phases);
         driven.outcome.figure("attacker_cut", driven.cuts as f64);
         driven.outcome.figure("attack_megabytes", driven.attacks as f64 * 16.0 * 1024.0 / 1e6);

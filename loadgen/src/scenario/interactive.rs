@@ -10,6 +10,9 @@ use crate::record::outcome::{Outcome, Phase};
 /// Turns of the two phases in a run.
 const TURNS: u32 = 10;
 
+/// Part of a turn alone that is let go by, while what the bulk left on its way arrives.
+const SETTLE: f64 = 0.1;
+
 /// Bodies of the bulk stream.
 const BULK_BODY: u32 = 64 << 10;
 
@@ -52,7 +55,7 @@ impl Scenario for Interactive {
         let settings = &stage.settings;
         let bench = stage.bench(Size { connections: 0, streams: 2 })?;
         let pings = Work::Pings { streams: settings.streams, depth: settings.depth, messages: None };
-        let plan = ConnPlan { works: vec![pings], is_expendable: false };
+        let plan = ConnPlan::of(vec![pings]);
         let plans = vec![plan; settings.connections as usize];
         let mut driven = stage.light(&bench, plans, script(settings))?;
         two_phases(&mut driven.outcome, &driven.phases);
@@ -74,13 +77,18 @@ fn script(settings: &Settings) -> Script {
     let bulk = Work::Sources { streams: 1, messages: None, body: BULK_BODY, group: BULK, is_paused: false };
     let on = |conn| vec![(conn, Action::Begin(bulk.clone()))];
     let off = |conn| vec![(conn, Action::End(BULK))];
-    alternate(settings, TURNS, on(0), off(0))
+    alternate(settings, TURNS, SETTLE, on(0), off(0))
 }
 
-/// A script of two phases in turns: 0 alone, 1 beside whatever `on` begins and `off` ends.
+/// The phase that is of no interest.
+const SETTLING: usize = 2;
+
+/// A script of two phases in turns: 0 alone, 1 beside whatever `on` begins and `off` ends; 2 is the part `settle` of a turn
+/// alone behind one beside, and of no interest.
 pub(super) fn alternate(
     settings: &Settings,
     turns: u32,
+    settle: f64,
     on: Vec<(usize, Action)>,
     off: Vec<(usize, Action)>,
 ) -> Script {
@@ -99,18 +107,23 @@ pub(super) fn alternate(
             } else {
                 &off
             };
+            let settles = phase == 0 && last == 1;
             last = phase;
             steps.extend(actions.iter().map(|(conn, action)| Step {
                 at,
                 conn: *conn,
                 action: action.clone(),
             }));
-            steps.push(Step { at, conn: 0, action: Action::Phase(phase) });
+            if settles {
+                steps.push(Step { at, conn: 0, action: Action::Phase(SETTLING) });
+            }
+            let from = if settles { at + (turn as f64 * settle) as u64 } else { at };
+            steps.push(Step { at: from, conn: 0, action: Action::Phase(phase) });
             at += turn;
         }
     }
     steps.extend(off.iter().map(|(conn, action)| Step { at, conn: *conn, action: action.clone() }));
-    Script { steps, phases: 2 }
+    Script { steps, phases: 3 }
 }
 
 #[cfg(test)]
@@ -120,7 +133,7 @@ mod tests {
     #[test]
     fn phases_take_turns_and_share_the_time() {
         let settings = Settings { duration: 2.0, warmup: 1.0, ..Settings::base() };
-        let script = alternate(&settings, 2, vec![(0, Action::Resume(1))], vec![(0, Action::End(1))]);
+        let script = alternate(&settings, 2, 0.2, vec![(0, Action::Resume(1))], vec![(0, Action::End(1))]);
         let phases: Vec<_> = script
             .steps
             .iter()
@@ -129,7 +142,7 @@ mod tests {
                 _ => None,
             })
             .collect();
-        assert_eq!(phases, [(1000, 0), (1500, 1), (2000, 1), (2500, 0)]);
+        assert_eq!(phases, [(1000, 0), (1500, 1), (2000, 1), (2500, 2), (2600, 0)]);
         let begins = script.steps.iter().filter(|step| matches!(step.action, Action::Resume(_))).count();
         assert_eq!(begins, 1, "two turns of the same phase that meet are one");
         assert!(matches!(script.steps.last(), Some(Step { at: 3_000_000_000, action: Action::End(1), .. })));

@@ -71,10 +71,10 @@ pub(crate) struct Abilities {
     pub(crate) framework: bool,
     /// Only the framework's client can do it.
     pub(crate) framework_only: bool,
-    /// It has clients of its own.
-    pub(crate) alone: bool,
     /// A server that is not ours can be driven.
     pub(crate) foreign: bool,
+    /// The line cannot be delayed.
+    pub(crate) plain_line: bool,
 }
 
 /// Every scenario, in the order of the list.
@@ -128,13 +128,23 @@ pub(crate) fn refusal(scenario: &dyn Scenario, settings: &Settings) -> Option<St
             format!("{name} is run by the light client, which speaks no WebSocket")
         });
     }
+    if server.is_some() && (*client == ClientKind::Framework || *transport != Transport::Tcp) {
+        return Some(
+            "a server that runs already is driven by the light client, over what its address says".to_owned(),
+        );
+    }
+    let is_delayed = settings.delay_ms + settings.megabits > 0.0;
+    if is_delayed
+        && (can.plain_line || can.framework_only || *client == ClientKind::Framework || server.is_some())
+    {
+        return Some(format!(
+            "the line of {name} cannot be delayed: only that of the light client to a server of ours can"
+        ));
+    }
     if server.is_some() && !can.foreign {
         return Some(format!("{name} needs a server of our own: --server goes with source and async"));
     }
-    if settings.delay_ms + settings.megabits > 0.0
-        && *transport != Transport::Tcp
-        && *transport != Transport::Shs
-    {
+    if is_delayed && *transport != Transport::Tcp && *transport != Transport::Shs {
         return Some("a line can be delayed for tcp and shs".to_owned());
     }
     scenario.refuses(settings)

@@ -45,7 +45,7 @@ impl Scenario for PingPong {
         }
         let messages = settings.messages.map(|messages| u32::try_from(messages).unwrap_or(u32::MAX));
         let work = Work::Pings { streams: settings.streams, depth: settings.depth, messages };
-        let mut driven = stage.light_alike(&ConnPlan { works: vec![work], is_expendable: false })?;
+        let mut driven = stage.light_alike(&ConnPlan::of(vec![work]))?;
         if let Some(each) = messages {
             let due = u64::from(each) * u64::from(settings.streams) * u64::from(settings.connections);
             driven.outcome.missing(due);

@@ -37,7 +37,7 @@ impl Scenario for Reconnect {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { alone: true, ..Abilities::default() }
+        Abilities { plain_line: true, ..Abilities::default() }
     }
 
     fn drive(&self, stage: &Stage) -> anyhow::Result<Outcome> {

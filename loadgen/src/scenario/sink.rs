@@ -45,7 +45,7 @@ impl Scenario for Sink {
         }
         let messages = settings.messages.map(|messages| u32::try_from(messages).unwrap_or(u32::MAX));
         let work = Work::Sinks { streams: settings.streams, messages };
-        let driven = stage.light_alike(&ConnPlan { works: vec![work], is_expendable: false })?;
+        let driven = stage.light_alike(&ConnPlan::of(vec![work]))?;
         let mut outcome = driven.outcome;
         check(&mut outcome, driven.sent, driven.stats);
         Ok(outcome)

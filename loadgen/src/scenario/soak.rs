@@ -46,7 +46,7 @@ impl Scenario for Soak {
             vec![Work::Calls { depth, messages: None }],
         ];
         let plans = (0..stage.settings.connections as usize)
-            .map(|at| ConnPlan { works: works[at % works.len()].clone(), is_expendable: false })
+            .map(|at| ConnPlan::of(works[at % works.len()].clone()))
             .collect();
         let bench = stage.bench(crate::framework::Size { connections: 0, streams: depth })?;
         let driven = stage.light(&bench, plans, super::stage::Script::default())?;

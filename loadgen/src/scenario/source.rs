@@ -50,7 +50,7 @@ impl Scenario for Source {
             group: 0,
             is_paused: false,
         };
-        let mut driven = stage.light_alike(&ConnPlan { works: vec![work], is_expendable: false })?;
+        let mut driven = stage.light_alike(&ConnPlan::of(vec![work]))?;
         if let Some(each) = messages {
             let due = u64::from(each) * u64::from(settings.streams) * u64::from(settings.connections);
             driven.outcome.missing(due);

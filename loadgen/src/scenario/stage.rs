@@ -120,7 +120,7 @@ impl Stage {
             depth: if is_source { *streams } else { *depth },
             messages: *messages,
         };
-        let plan = ConnPlan { works: vec![work], is_expendable: false };
+        let plan = ConnPlan::of(vec![work]);
         let cores = crate::machine::allowed_cores()?;
         let run = Run {
             dial: Dial { endpoint: endpoint.clone(), network, congestion: settings.congestion.clone() },
@@ -134,7 +134,14 @@ impl Stage {
             patience: self.patience,
             dump: self.dump.clone(),
         };
-        Ok(light::drive(run)?.outcome)
+        let driven = light::drive(run)?;
+        let mut outcome = driven.outcome;
+        if let (Some(each), None) = (messages, &outcome.failed) {
+            let done = if is_source { driven.followed } else { outcome.messages };
+            let due = each * u64::from(settings.connections);
+            outcome.wrong(due.abs_diff(done), || format!("{done} of {due} ended"));
+        }
+        Ok(outcome)
     }
 
     /// Lets the framework's client do the same work on every connection.

@@ -55,7 +55,7 @@ impl Scenario for Storm {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { alone: true, ..Abilities::default() }
+        Abilities { plain_line: true, ..Abilities::default() }
     }
 
     fn drive(&self, stage: &Stage) -> anyhow::Result<Outcome> {

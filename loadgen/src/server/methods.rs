@@ -79,11 +79,11 @@ fn echoed(mut body: Body, fault: &Fault) -> Body {
     body
 }
 
-/// Numbers from 1 as JSON, or from 0 as the first four bytes of binary bodies of a size.
+/// Numbers from 1 as JSON, or from 0 as the first four bytes of binary bodies of a size; so many, or without end.
 async fn count(call: &Call, tx: &mut SendStream, fault: &Fault) -> Result<(), CallError> {
-    let (messages, size): (u32, Option<usize>) = (call.arg(0)?, call.arg(1)?);
+    let (messages, size): (Option<u32>, Option<usize>) = (call.arg(0)?, call.arg(1)?);
     let Some(size) = size else {
-        for number in 1..=messages {
+        for number in 1..=messages.unwrap_or(u32::MAX) {
             tx.send(Outgoing::borrowed(BodyKind::Json, number.to_string().as_bytes())).await?;
         }
         return Ok(());
@@ -93,14 +93,21 @@ async fn count(call: &Call, tx: &mut SendStream, fault: &Fault) -> Result<(), Ca
     }
     let mut payload = Payload::new(size);
     let mut first = 0;
-    if messages > 0 && fault.take() {
+    if messages != Some(0) && fault.take() {
         tx.send(payload.message(u32::MAX)).await?;
         first = 1;
     }
-    for index in first..messages {
-        tx.send(payload.message(index)).await?;
+    if let Some(messages) = messages {
+        for index in first..messages {
+            tx.send(payload.message(index)).await?;
+        }
+        return Ok(());
     }
-    Ok(())
+    // Without end: the index begins anew when it is used up, as those who check it expect.
+    loop {
+        tx.send(payload.message(first)).await?;
+        first = first.wrapping_add(1);
+    }
 }
 
 /// What the sinks of a connection took in.

@@ -71,6 +71,37 @@ fn partial_figures_are_told_and_the_run_ends() {
     }
 }
 
+#[test]
+fn a_server_that_closes_behind_its_last_message_has_vanished() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("a connection");
+        let mut head = [0; HEADER_BYTES];
+        // The question about credit is answered, and the opening of the one source; then data and the end at once.
+        for is_stream in [false, true] {
+            socket.read_exact(&mut head).expect("a header");
+            let Ok(Headline::Frame(header)) = Header::decode(&head, 1 << 20) else { return };
+            let mut body = vec![0; header.body_bytes as usize];
+            socket.read_exact(&mut body).expect("a body");
+            let reply = Header { stream: is_stream, ..Header::data(-header.id, BodyKind::Json, 2) };
+            let frame = [&reply.encode()[..], b"{}"].concat();
+            socket.write_all(&frame.repeat(if is_stream { 5 } else { 1 })).expect("room");
+        }
+    });
+    let line = format!(
+        "run source --json --server net:127.0.0.1:{port} --method any.thing --warmup 0 --duration 20 --patience 15"
+    );
+    let output = loadgen(&line);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let row = &objects(&output)[0];
+    assert!(
+        row["failed"].as_str().is_some_and(|why| why.contains("closed") || why.contains("reset")),
+        "{row}"
+    );
+    assert_eq!(row["messages"], 5, "{row}");
+}
+
 /// A socket that is closed with calls unread is reset.
 fn then_is_reset(then: Then, failed: &str) -> bool {
     matches!(then, Then::Vanish) && (failed.contains("reset") || failed.contains("Broken pipe"))
@@ -92,6 +123,11 @@ fn a_server_that_answers_is_driven_by_calls_and_sources() {
             "{line}"
         );
     }
+    let whole = row(&format!(
+        "run source --json --messages 3 --streams 2 --method count --args [50000] --server {}",
+        demo.address
+    ));
+    assert_eq!(whole["messages"], 150_000, "every message of three whole streams, and nothing else");
     let refused =
         loadgen(&format!("run async --json --duration 0.2 --server {} --method not.there", demo.address));
     assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));

@@ -31,6 +31,9 @@ fn a_file_that_makes_no_sense_is_refused_before_anything_runs() {
             "[[run]]\nscenario = \"source\"\nmessages = 1\n[[run]]\nscenario = \"source\"\nrate = 1",
             "--rate",
         ),
+        ("zero.toml", "[[run]]\nscenario = \"source\"\nconnections = 0", "connections are from 1"),
+        ("none.toml", "runs = 0\n[[run]]\nscenario = \"source\"", "at least 1"),
+        ("both.toml", "[[run]]\nscenario = \"source\"\nmessages = 1\nduration = 1", "one of them ends it"),
         ("empty.toml", "runs = 1", "no [[run]]"),
         ("text.toml", "not TOML", "no scenario file"),
     ] {

@@ -6,12 +6,12 @@
 /// it drifts upwards by a sixteenth a sample, for paths that become longer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoundTrip {
-    probe: Option<Probe>,
+    watched: Option<Watched>,
     micros: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Probe {
+struct Watched {
     /// The total before the grant.
     total: u64,
     /// When the grant left.
@@ -19,17 +19,18 @@ struct Probe {
 }
 
 /// A grant that nothing answered for so long says nothing about the path.
-const PROBE_MICROS_MAX: u64 = 10_000_000;
+const WATCHED_MICROS_MAX: u64 = 10_000_000;
 
 impl RoundTrip {
     /// A grant leaves that raises `total`. Whether it is the one that is watched from now on: there is one at a time.
     pub fn granted(&mut self, total: u64, now_micros: u64) -> bool {
-        let is_free =
-            self.probe.is_none_or(|probe| now_micros.saturating_sub(probe.at_micros) > PROBE_MICROS_MAX);
+        let is_free = self
+            .watched
+            .is_none_or(|watched| now_micros.saturating_sub(watched.at_micros) > WATCHED_MICROS_MAX);
         // The first grant meets a sender that may not have begun.
         let is_watched = is_free && total > 0;
         if is_watched {
-            self.probe = Some(Probe { total, at_micros: now_micros });
+            self.watched = Some(Watched { total, at_micros: now_micros });
         }
         is_watched
     }
@@ -37,11 +38,20 @@ impl RoundTrip {
     /// A frame, or a run of them, has arrived on the stream whose grant is watched; so much had before it. Whether that was
     /// the answer.
     pub fn arrived(&mut self, before: u64, now_micros: u64) -> bool {
-        let Some(probe) = self.probe.filter(|probe| before >= probe.total) else { return false };
-        let sample = now_micros.saturating_sub(probe.at_micros).max(1);
+        let Some(watched) = self.watched.filter(|watched| before >= watched.total) else { return false };
+        let sample = now_micros.saturating_sub(watched.at_micros).max(1);
+        self.watched = None;
+        if sample > WATCHED_MICROS_MAX {
+            // Nobody was sending; that is no path.
+            return true;
+        }
         self.micros = if self.micros == 0 { sample } else { sample.min(self.micros + self.micros / 16 + 1) };
-        self.probe = None;
         true
+    }
+
+    /// The grant that was watched will never be answered.
+    pub fn forget(&mut self) {
+        self.watched = None;
     }
 
     /// The round trip in microseconds; 0 before the first sample.
@@ -84,7 +94,9 @@ mod tests {
     fn a_grant_that_nothing_answers_is_given_up() {
         let mut trip = RoundTrip::default();
         assert!(trip.granted(1, 0));
-        assert!(!trip.granted(2, PROBE_MICROS_MAX));
-        assert!(trip.granted(2, PROBE_MICROS_MAX + 1));
+        assert!(!trip.granted(2, WATCHED_MICROS_MAX));
+        assert!(trip.granted(2, WATCHED_MICROS_MAX + 1));
+        assert!(trip.arrived(2, 3 * WATCHED_MICROS_MAX), "it is over, late as it is");
+        assert_eq!(trip.micros(), 0, "and says nothing");
     }
 }

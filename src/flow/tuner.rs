@@ -1,8 +1,8 @@
 /// Decides when a window is too small for the path, from what a reader consumed between two grants.
 ///
 /// Rule: the window doubles when it is consumed at more than half a window a round trip. A sender that waits for credit moves a whole
-/// window in a round trip, so it is told apart from one that has no more to send, and a window comes to hold twice what
-/// the path does. After a doubling it must have paid: growth goes on only while the rate rises by a tenth, or queues
+/// window in a round trip, so a window comes to hold twice what the path does. (One that has no more to send can make
+/// a round trip seem longer than it is, and so look the same; it is stopped by what follows, after two doublings.) After a doubling it must have paid: growth goes on only while the rate rises by a tenth, or queues
 /// would grow where the network is the limit, not the window (grpc-go's estimator stops for the same reason).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tuner {
@@ -49,7 +49,9 @@ impl Tuner {
         self.mark_consumed = sample.consumed;
         self.mark_micros = sample.now_micros;
         if micros > IDLE_MICROS {
-            (self.rate_before, self.barren) = (0, 0);
+            // The path may be another by now; one doubling in vain is enough to find that it is not.
+            self.rate_before = 0;
+            self.barren = self.barren.min(BARREN_MAX - 1);
             return false;
         }
         // Half a window in a round trip, whatever the piece that was measured.

@@ -37,6 +37,7 @@ mod ids;
 mod limits;
 mod outgoing;
 mod output;
+mod path;
 mod schedule;
 mod send_queue;
 mod session;

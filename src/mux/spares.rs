@@ -38,8 +38,9 @@ impl Spares {
         }
         if let Ok(mut buffer) = part.try_into_mut() {
             buffer.clear();
-            // What was written in pieces begins further back now; this finds the room in front again.
-            if buffer.try_reclaim(SPARE_BYTES) && buffer.capacity() < 2 * SPARE_BYTES {
+            // What was written in pieces begins further back now; this finds the room in front again. Asked for twice as much, it
+            // tells the tail of a large body, all of which would be kept with it.
+            if buffer.try_reclaim(SPARE_BYTES) && !buffer.try_reclaim(2 * SPARE_BYTES) {
                 spares.push(buffer);
             }
         }
@@ -73,6 +74,10 @@ mod tests {
         spares.give(Bytes::from(vec![0; 100]));
         spares.give(Bytes::from(vec![0; 8 * SPARE_BYTES]));
         spares.give(Bytes::from_static(&[0; SPARE_BYTES]));
+        let mut large = Bytes::from(vec![0; 5 << 20]);
+        let tail = large.split_off((5 << 20) - SPARE_BYTES);
+        drop(large);
+        spares.give(tail);
         assert_eq!(spares.0.as_ref().map(|kept| kept.borrow().len()), Some(0));
         drop(shared);
     }

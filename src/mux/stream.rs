@@ -124,7 +124,7 @@ impl Flags {
 }
 
 /// When a stream was opened, in units of 1,024 microseconds, of which the upper bits are gone: enough to tell a young stream from
-/// an old one, but for one that is 52 days old and is taken for young for a second.
+/// an old one, but for one that is 50 days old and is taken for young for a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Birth(u32);
 

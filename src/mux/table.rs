@@ -14,6 +14,11 @@ pub struct StreamKey {
 }
 
 impl StreamKey {
+    #[cfg(test)]
+    pub(crate) const fn new(index: u32, id: i32) -> Self {
+        Self { index, id }
+    }
+
     /// The slot, small and dense: for tables kept beside the session's.
     #[must_use]
     pub const fn index(self) -> usize {

@@ -99,7 +99,8 @@ impl Ticket {
     /// To be called before each poll, so that it is heard if it is woken from then on.
     pub(super) fn assign(&self, job: Job) {
         self.holder.job.store(pack(job), Ordering::Relaxed);
-        self.holder.is_rung.store(false, Ordering::Release);
+        // Not a store: what somebody did before it found this set, and so rang nobody, must be seen by the poll that follows.
+        self.holder.is_rung.swap(false, Ordering::AcqRel);
     }
 
     pub(super) const fn waker(&self) -> &Waker {

@@ -21,6 +21,7 @@ impl Session {
             return;
         }
         self.control.ours = Ours::Open;
+        self.path.offered(self.now);
         let body_bytes = u32::try_from(control::CONTROL_NAME.len()).unwrap_or(u32::MAX);
         let header = Header::data(control::CONTROL_ID, BodyKind::Text, body_bytes);
         self.urgent.extend_from_slice(&header.encode());
@@ -140,9 +141,8 @@ impl Session {
         let raise_max = behind + if outstanding == 0 { left.max(1) } else { left };
         let is_starved = stream.receiver.raise_wanted() > raise_max;
         let total = stream.receiver.grant(raise_max);
-        // Toward a peer that overdraws, what arrives beyond a grant did not need it.
-        if self.control.is_ours && total > before && self.trip.granted(before, self.now.as_micros()) {
-            self.trip_stream = Some(key);
+        if total > before {
+            self.path.granted(key, before, self.now);
         }
         let taken = stream.receiver.outstanding() - outstanding;
         self.committed.take(taken);
@@ -159,9 +159,8 @@ impl Session {
             return None;
         }
         let now = self.now;
-        // The kernel sees the next hop and credit the whole path, but also a sender that pauses: the longer is the path, and what
-        // a pause adds stops when growth no longer pays.
-        let rtt_micros = u64::try_from(self.rtt.as_micros()).unwrap_or(u64::MAX).max(self.trip.micros());
+        let (rtt_micros, is_overdrawn) =
+            (self.path.micros(), self.control.is_ours && !self.path.is_exact(now));
         let pressed = self.pool.as_ref().is_some_and(|pool| pool.percent() >= 70);
         let (window_max, budget) = if self.control.is_ours {
             (WINDOW_BYTES_MAX, self.config.limits.receive_bytes_max)
@@ -172,7 +171,7 @@ impl Session {
         let stream = self.table.get_mut(key)?;
         let window = stream.receiver.window();
         let consumed = stream.receiver.consumed();
-        if consumed < window / 2 {
+        if consumed < window / 2 || is_overdrawn {
             // No tuner has an opinion on so little; so most streams need none.
             return None;
         }

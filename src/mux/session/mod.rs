@@ -17,6 +17,7 @@ use super::{
     bucket::Bucket,
     control::Control,
     ids::SeenIds,
+    path::Path,
     schedule::Schedule,
     send_queue::SendQueue,
     spares::Spares,
@@ -24,11 +25,11 @@ use super::{
     table::{IdMap, Table},
 };
 use crate::{
-    flow::{Budget, Overdraft, Pool, RoundTrip},
+    flow::{Budget, Overdraft, Pool},
     wire::{Body, GOODBYE},
 };
 use bytes::BytesMut;
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 /// Ids are 31 bits; past three quarters of them a session takes no new work, so that it can be replaced in time.
 const ID_MAX: i32 = i32::MAX / 4 * 3;
@@ -79,10 +80,7 @@ pub struct Session {
     spares: Spares,
     phase: Phase,
     now: Time,
-    rtt: Duration,
-    /// The same as credit shows it, and the stream whose grant is watched for it.
-    trip: RoundTrip,
-    trip_stream: Option<StreamKey>,
+    path: Path,
     table: Table,
     seen: SeenIds,
     next_id: i32,
@@ -155,9 +153,7 @@ impl Session {
             spares: Spares::default(),
             phase: Phase::Open,
             now,
-            rtt: Duration::from_micros(200),
-            trip: RoundTrip::default(),
-            trip_stream: None,
+            path: Path::new(now),
             table: Table::default(),
             seen: SeenIds::default(),
             next_id: super::CONTROL_ID + 1,

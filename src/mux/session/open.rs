@@ -255,6 +255,7 @@ impl Session {
     fn free(&mut self, key: StreamKey) {
         self.drop_backlog(key);
         let Some(mut stream) = self.table.remove(key) else { return };
+        self.path.forget(key);
         let dropped = stream.drop_queue();
         self.queued.give(dropped as u64);
         if dropped > 0 && !stream.is_announced() {

@@ -100,9 +100,7 @@ impl Session {
         let arrival = stream.receiver.arrive(cost, slack);
         stream.active_at = now;
         stream.refreshes = 0;
-        if self.trip_stream == Some(key) && self.trip.arrived(before, now.as_micros()) {
-            self.trip_stream = None;
-        }
+        self.path.arrived(key, before, now);
         let charge = stream.backlog().push(run);
         let is_touched = stream.flags.set(Flag::Touched);
         self.charge(charge);
@@ -200,6 +198,7 @@ impl Session {
             Some(Message::Unknown) => Ok(()),
             Some(Message::Hello) => {
                 self.control.is_ours = true;
+                self.path.became_exact(self.now);
                 self.overdraft.set_exact();
                 Ok(())
             }

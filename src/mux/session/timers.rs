@@ -44,7 +44,7 @@ pub(super) struct Stuck {
 impl Session {
     /// Tells the round trip of the transport, as the kernel measured it.
     pub const fn handle_rtt(&mut self, rtt: Duration) {
-        self.rtt = rtt;
+        self.path.set_hop(rtt);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due next.
@@ -118,7 +118,7 @@ impl Session {
     /// A stream has data and no credit: if the peer never grants at all, the overdraft must grow.
     pub(super) fn arm_probe(&mut self) {
         if self.probe_at.is_none() && !self.overdraft.is_granted() && self.config.overdraft.is_none() {
-            self.probe_at = Some(self.now + PROBE_AFTER_MIN.max(2 * self.rtt));
+            self.probe_at = Some(self.now + PROBE_AFTER_MIN.max(2 * self.path.hop()));
         }
     }
 

@@ -45,7 +45,11 @@ fn answer(socket: &mut TcpStream, calls: u32, then: Then) {
     match then {
         Then::Vanish => {}
         Then::Stall => thread::park(),
-        Then::Garble => socket.write_all(&[0xff; 64]).expect("room"),
+        Then::Garble => {
+            socket.write_all(&[0xff; 64]).expect("room");
+            // To close with calls unread would reset the connection, and what was written be lost.
+            thread::park();
+        }
     }
 }
 

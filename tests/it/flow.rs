@@ -196,17 +196,20 @@ proptest! {
     }
 
     #[test]
-    fn a_tuner_never_doubles_without_half_a_window_of_evidence(
+    fn a_tuner_never_doubles_without_half_a_window_and_a_round_trip_of_evidence(
         samples in prop::collection::vec((0..1_000_000_u64, 0..1_u64 << 22), 1..100),
         rtt_micros in 1..1_000_000_u64,
     ) {
         let mut tuner = Tuner::default();
-        let (mut now_micros, mut consumed, mut marked, mut window) = (0, 0, 0, 4_u64 << 10);
+        let (mut now_micros, mut consumed, mut window) = (0, 0, 4_u64 << 10);
+        let (mut marked, mut marked_at) = (0, 0);
         for (micros, cost) in samples {
             now_micros += micros;
             consumed += cost;
-            let has_evidence = consumed - marked >= window / 2;
-            marked = if has_evidence { consumed } else { marked };
+            let has_evidence = consumed - marked >= window / 2 && now_micros - marked_at >= rtt_micros;
+            if has_evidence {
+                (marked, marked_at) = (consumed, now_micros);
+            }
             if tuner.observe(TunerSample { now_micros, consumed, window, rtt_micros }) {
                 prop_assert!(has_evidence);
                 window *= 2;

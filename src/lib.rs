@@ -20,7 +20,8 @@
 //! ```
 //!
 //! The layers, each of which may name only itself and those before it: [`wire`], [`flow`], [`mux`], [`secret`] (pure: no
-//! socket, clock or randomness; all that remains with `--no-default-features`), then [`runtime`] and [`rpc`].
+//! socket, clock or randomness; all that remains with `--no-default-features`), then [`runtime`], [`rpc`] and, for a pub,
+//! `ssb`.
 
 #![cfg_attr(not(feature = "runtime"), forbid(unsafe_code))]
 
@@ -33,6 +34,8 @@ pub mod wire;
 pub mod rpc;
 #[cfg(feature = "runtime")]
 pub mod runtime;
+#[cfg(feature = "ssb")]
+pub mod ssb;
 #[cfg(feature = "runtime")]
 pub use crate::{
     rpc::{

@@ -88,6 +88,7 @@ impl Client {
             start: None,
             authorise: None,
             anonymous: Rc::new([]),
+            connected: None,
         });
         let connection = connect(address, &options.connect, service).await?;
         let client = Self { connection, asked: Rc::default() };
@@ -98,6 +99,14 @@ impl Client {
             client.asked.settle();
         }
         Ok(client)
+    }
+
+    /// Calls the peer of a connection that is there, one that it dialled for instance. The control stream stays what it is.
+    #[must_use]
+    pub fn over(connection: &Connection) -> Self {
+        let client = Self { connection: connection.clone(), asked: Rc::default() };
+        client.asked.settle();
+        client
     }
 
     /// Asks the peer's manifest whether the control stream is welcome: offered unasked, it ends the session of a

@@ -35,4 +35,6 @@ pub use self::{
     router::{Plugin, Router},
     server::Server,
 };
+#[cfg(feature = "ssb")]
+pub(crate) use self::{serve::Dispatch, server::KEEPALIVE};
 pub use crate::runtime::block_on;

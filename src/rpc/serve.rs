@@ -14,6 +14,9 @@ pub(crate) type Start = Rc<dyn Fn(&Connection, &Permissions)>;
 /// Decides what a peer may call.
 pub(crate) type Authorise = Rc<dyn Fn(&Peer) -> Access>;
 
+/// Hears of a connection.
+pub(crate) type Connected = Rc<dyn Fn(&Connection)>;
+
 /// Answers calls by way of a router.
 pub(crate) struct Dispatch {
     pub(crate) router: Router,
@@ -25,6 +28,8 @@ pub(crate) struct Dispatch {
     pub(crate) authorise: Option<Authorise>,
     /// What [`Access::Anonymous`] may call.
     pub(crate) anonymous: Rc<[String]>,
+    /// Hears of each connection before its peer says anything.
+    pub(crate) connected: Option<Connected>,
 }
 
 impl Dispatch {
@@ -86,6 +91,12 @@ impl Service for Dispatch {
     fn authorise(&self, peer: &Peer) -> Option<Grant> {
         let access = self.authorise.as_ref().map_or(Access::Full, |authorise| authorise(peer));
         (access != Access::Refuse).then(|| Rc::new(access) as Grant)
+    }
+
+    fn handle_connected(&self, connection: &Connection) {
+        if let Some(connected) = &self.connected {
+            connected(connection);
+        }
     }
 
     fn handle_request(&self, connection: &Connection, request: InboundRequest, body: Body) {

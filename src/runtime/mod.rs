@@ -27,6 +27,7 @@ mod io;
 mod link;
 mod listener;
 mod mailbox;
+mod mesh;
 mod options;
 mod peer;
 mod reception;
@@ -50,6 +51,7 @@ pub use self::{
     establish::Credentials,
     halves::{RecvStream, SendStream},
     io::{Backend, BackendChoice},
+    mesh::Mesh,
     options::{ConnectOptions, ServeOptions},
     peer::{Grant, Peer},
     serve::{Bound, bind, run_shards},
@@ -59,6 +61,7 @@ pub use self::{
     transport::{TlsAcceptor, TlsConnector, TlsError},
 };
 
+pub(crate) use self::clock::{Clock, wall_ms};
 use crate::{
     mux::{InboundRequest, StreamKey},
     wire::Body,
@@ -72,6 +75,9 @@ pub trait Service: 'static {
     fn authorise(&self, _peer: &Peer) -> Option<Grant> {
         Some(std::rc::Rc::new(()))
     }
+
+    /// A connection begins: the first thing it is told, before anything the peer says.
+    fn handle_connected(&self, _connection: &Connection) {}
 
     /// The peer asks. Answer with [`Connection::reply`] or [`Connection::reply_error`].
     fn handle_request(&self, connection: &Connection, request: InboundRequest, body: Body);

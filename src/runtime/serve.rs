@@ -208,6 +208,7 @@ where
     reception.close();
     shard.drain(plan.options.drain_max).await;
     drop(reception);
+    shard.finish().await;
     shard.leave(pump).await;
     served
 }

@@ -6,7 +6,7 @@ use super::{
     io::{Backend, Hub},
     link::Link,
     scratch::Scratch,
-    tasks::{Census, Live},
+    tasks::{Census, Live, Work},
 };
 use crate::{
     flow::Pool,
@@ -53,6 +53,10 @@ struct Inner {
     spares: Spares,
     /// What was refused, dropped or cut off, by name.
     counts: RefCell<BTreeMap<&'static str, u64>>,
+    /// What runs beside connections, until the end.
+    background: RefCell<Vec<glommio::Task<()>>>,
+    /// What is still to be done when the connections are gone.
+    endings: RefCell<Vec<Work>>,
 }
 
 impl Shard {
@@ -76,6 +80,8 @@ impl Shard {
             scratch: Scratch::default(),
             spares: Spares::new(),
             counts: RefCell::default(),
+            background: RefCell::default(),
+            endings: RefCell::default(),
         }));
         CURRENT.with(|current| *current.borrow_mut() = Some(shard.clone()));
         Ok(shard)
@@ -127,6 +133,27 @@ impl Shard {
         *self.0.counts.borrow_mut().entry(name).or_default() += 1;
     }
 
+    /// Runs something beside the connections. It is cancelled when the shard ends, after what [`at_end`](Self::at_end) was given.
+    pub fn spawn(&self, work: impl Future<Output = ()> + 'static) {
+        // Polls the work at once, which may spawn more.
+        let task = glommio::spawn_local(work);
+        self.0.background.borrow_mut().push(task);
+    }
+
+    /// Runs something when the last connection is gone and before the shard ends. Other shards may have ended by then.
+    pub fn at_end(&self, work: impl Future<Output = ()> + 'static) {
+        self.0.endings.borrow_mut().push(Box::pin(work));
+    }
+
+    pub(crate) async fn finish(&self) {
+        for ending in self.0.endings.take() {
+            ending.await;
+        }
+        for task in self.0.background.take() {
+            task.cancel().await;
+        }
+    }
+
     pub(crate) fn scratch(&self) -> Scratch {
         self.0.scratch.clone()
     }
@@ -161,6 +188,7 @@ impl Shard {
         session.share(self.0.pool.clone());
         session.reuse(self.0.spares.clone());
         let connection = Connection::new(session, self.clone(), peer, grant);
+        let greeted = Rc::clone(&service);
         let driver = Driver::new(connection.clone(), service, link);
         let slot = self.0.connections.borrow_mut().insert(connection.clone());
         let live = self.0.drivers.enter();
@@ -174,6 +202,7 @@ impl Shard {
             ended();
         })
         .detach();
+        greeted.handle_connected(&connection);
         connection
     }
 
@@ -249,6 +278,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
         let output = future.await;
         shard.each(Connection::close);
         shard.drain(Duration::ZERO).await;
+        shard.finish().await;
         shard.leave(pump).await;
         Ok(output)
     })

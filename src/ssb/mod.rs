@@ -8,6 +8,7 @@
 //! Contract: what is stored has been verified, once in the whole process, and every stored feed is a prefix of what its author
 //! signed; a message that does not verify costs its sender that feed, and nothing else.
 
+pub mod ebt;
 mod id;
 pub mod message;
 mod options;

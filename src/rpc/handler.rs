@@ -1,6 +1,9 @@
 //! The four traits, and how the router keeps handlers of any type in one table.
 
-use super::{Call, CallError, IntoReply};
+use super::{
+    Call, CallError, IntoReply,
+    observe::{Ends, Observed, Watching},
+};
 use crate::{
     runtime::{RecvStream, SendStream, Work},
     wire::Body,
@@ -93,42 +96,81 @@ pub(crate) enum Erased {
     Duplex(Rc<dyn Fn(Call, SendStream, RecvStream) -> Work>),
 }
 
-pub(crate) fn erase_async(handler: impl AsyncHandler) -> Erased {
+pub(crate) fn erase_async(handler: impl AsyncHandler, observed: Option<Observed>) -> Erased {
+    match observed {
+        None => watched_async(handler, ()),
+        Some(observed) => watched_async(handler, observed),
+    }
+}
+
+fn watched_async(handler: impl AsyncHandler, watching: impl Watching) -> Erased {
     let handler = Rc::new(handler);
     Erased::Async(Rc::new(move |call| {
         let handler = Rc::clone(&handler);
-        Box::pin(async move { handler.call(call).await })
+        let mut watch = watching.begin(&call, None);
+        Box::pin(async move {
+            let answer = handler.call(call).await;
+            watch.answered(&answer);
+            answer
+        })
     }))
 }
 
-pub(crate) fn erase_source(handler: impl SourceHandler) -> Erased {
+pub(crate) fn erase_source(handler: impl SourceHandler, observed: Option<Observed>) -> Erased {
+    match observed {
+        None => watched_source(handler, ()),
+        Some(observed) => watched_source(handler, observed),
+    }
+}
+
+fn watched_source(handler: impl SourceHandler, watching: impl Watching) -> Erased {
     let handler = Rc::new(handler);
     Erased::Source(Rc::new(move |call, mut tx| {
         let handler = Rc::clone(&handler);
+        let mut watch = watching.begin(&call, Some(tx.key()));
         Box::pin(async move {
             let ended = handler.call(call, &mut tx).await;
+            watch.ended(&ended);
             end(&mut tx, ended);
         })
     }))
 }
 
-pub(crate) fn erase_sink(handler: impl SinkHandler) -> Erased {
+pub(crate) fn erase_sink(handler: impl SinkHandler, observed: Option<Observed>) -> Erased {
+    match observed {
+        None => watched_sink(handler, ()),
+        Some(observed) => watched_sink(handler, observed),
+    }
+}
+
+fn watched_sink(handler: impl SinkHandler, watching: impl Watching) -> Erased {
     let handler = Rc::new(handler);
     Erased::Sink(Rc::new(move |call, mut tx, mut rx| {
         let handler = Rc::clone(&handler);
+        let mut watch = watching.begin(&call, Some(tx.key()));
         Box::pin(async move {
             let ended = handler.call(call, &mut rx).await;
+            watch.ended(&ended);
             end(&mut tx, ended);
         })
     }))
 }
 
-pub(crate) fn erase_duplex(handler: impl DuplexHandler) -> Erased {
+pub(crate) fn erase_duplex(handler: impl DuplexHandler, observed: Option<Observed>) -> Erased {
+    match observed {
+        None => watched_duplex(handler, ()),
+        Some(observed) => watched_duplex(handler, observed),
+    }
+}
+
+fn watched_duplex(handler: impl DuplexHandler, watching: impl Watching) -> Erased {
     let handler = Rc::new(handler);
     Erased::Duplex(Rc::new(move |call, mut tx, mut rx| {
         let handler = Rc::clone(&handler);
+        let mut watch = watching.begin(&call, Some(tx.key()));
         Box::pin(async move {
             let ended = handler.call(call, &mut tx, &mut rx).await;
+            watch.ended(&ended);
             end(&mut tx, ended);
         })
     }))

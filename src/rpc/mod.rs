@@ -15,6 +15,7 @@ mod credit_mode;
 mod error;
 mod handler;
 mod manifest;
+mod observe;
 mod opening;
 mod permissions;
 mod reply;
@@ -29,6 +30,7 @@ pub use self::{
     error::{CallError, ErrorObject},
     handler::{AsyncHandler, DuplexHandler, SinkHandler, SourceHandler},
     manifest::Manifest,
+    observe::{CallEnd, CallObserver, Observer, Outcome},
     opening::Kind,
     permissions::{Access, Permissions},
     reply::{IntoReply, Json},

@@ -1,6 +1,7 @@
 use super::{
     AsyncHandler, DuplexHandler, Kind, Manifest, Permissions, SinkHandler, SourceHandler,
     handler::{Erased, erase_async, erase_duplex, erase_sink, erase_source},
+    observe::{Observed, Observer},
 };
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -24,6 +25,7 @@ pub(crate) struct Route {
 pub struct Router {
     prefix: String,
     routes: BTreeMap<String, Rc<Route>>,
+    observer: Option<Rc<dyn Observer>>,
 }
 
 impl Router {
@@ -33,13 +35,21 @@ impl Router {
         Self::default()
     }
 
+    /// Has the calls of the methods that are registered from here on seen, and every refusal. Calls of a router that has no
+    /// observer cost nothing more than without this.
+    #[must_use]
+    pub fn observe(mut self, observer: Rc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// Registers an async handler under a dotted name.
     ///
     /// # Panics
     /// If the name is taken, here and below: better at start-up than at the first call.
     #[must_use]
     pub fn on_async(self, name: &str, handler: impl AsyncHandler) -> Self {
-        self.insert(name, Kind::Async, erase_async(handler))
+        self.insert(name, Kind::Async, |observed| erase_async(handler, observed))
     }
 
     /// Registers an async handler whose answer is at hand; manifests call it `sync`.
@@ -48,7 +58,7 @@ impl Router {
     /// As [`on_async`](Self::on_async).
     #[must_use]
     pub fn on_sync(self, name: &str, handler: impl AsyncHandler) -> Self {
-        self.insert(name, Kind::Sync, erase_async(handler))
+        self.insert(name, Kind::Sync, |observed| erase_async(handler, observed))
     }
 
     /// Registers a source.
@@ -57,7 +67,7 @@ impl Router {
     /// As [`on_async`](Self::on_async).
     #[must_use]
     pub fn on_source(self, name: &str, handler: impl SourceHandler) -> Self {
-        self.insert(name, Kind::Source, erase_source(handler))
+        self.insert(name, Kind::Source, |observed| erase_source(handler, observed))
     }
 
     /// Registers a sink.
@@ -66,7 +76,7 @@ impl Router {
     /// As [`on_async`](Self::on_async).
     #[must_use]
     pub fn on_sink(self, name: &str, handler: impl SinkHandler) -> Self {
-        self.insert(name, Kind::Sink, erase_sink(handler))
+        self.insert(name, Kind::Sink, |observed| erase_sink(handler, observed))
     }
 
     /// Registers a duplex.
@@ -75,7 +85,7 @@ impl Router {
     /// As [`on_async`](Self::on_async).
     #[must_use]
     pub fn on_duplex(self, name: &str, handler: impl DuplexHandler) -> Self {
-        self.insert(name, Kind::Duplex, erase_duplex(handler))
+        self.insert(name, Kind::Duplex, |observed| erase_duplex(handler, observed))
     }
 
     /// Registers a plugin's methods under its name.
@@ -88,14 +98,23 @@ impl Router {
         router
     }
 
-    fn insert(mut self, name: &str, kind: Kind, handler: Erased) -> Self {
+    fn insert(mut self, name: &str, kind: Kind, erase: impl FnOnce(Option<Observed>) -> Erased) -> Self {
         let name = format!("{}{name}", self.prefix);
         assert!(name != "manifest" && name != "control", "{name:?} is the framework's own");
         assert!(!name.split('.').any(str::is_empty), "{name:?} has an empty part");
+        let observed = self.observer.as_ref().map(|observer| Observed(observer.method(&name, kind)));
+        let handler = erase(observed);
         let route = Route { name: name.as_str().into(), kind, handler };
         let taken = self.routes.insert(name, Rc::new(route));
         assert!(taken.is_none(), "{:?} is registered twice", taken.map(|route| route.name.clone()));
         self
+    }
+
+    /// A call is about to be refused.
+    pub(crate) fn refuse(&self) {
+        if let Some(observer) = &self.observer {
+            observer.refused();
+        }
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Rc<Route>> {

@@ -56,6 +56,12 @@ impl Dispatch {
         route.ok_or_else(|| CallError::not_allowed(name))
     }
 
+    /// What the caller of a call that no handler sees is told.
+    fn refusal(&self, error: &CallError) -> Body {
+        self.router.refuse();
+        error.to_body()
+    }
+
     fn manifest(&self, connection: &Connection) -> Body {
         Body::json(self.router.manifest(&self.permissions(connection), self.has_control).to_json())
     }
@@ -105,20 +111,20 @@ impl Service for Dispatch {
                 return connection.reply(request, self.manifest(connection));
             }
             Ok(opening) => opening,
-            Err(message) => return connection.reply_error(request, &CallError::new(message).to_body()),
+            Err(message) => return connection.reply_error(request, &self.refusal(&CallError::new(message))),
         };
         if connection.is_answering(&request) {
-            return connection
-                .reply_error(request, &CallError::new("the id of this request is in use").to_body());
+            let error = CallError::new("the id of this request is in use");
+            return connection.reply_error(request, &self.refusal(&error));
         }
         let asked = opening.kind.clone();
         let (route, call) = match self.request(connection, opening) {
             Ok(found) => found,
-            Err(error) => return connection.reply_error(request, &error.to_body()),
+            Err(error) => return connection.reply_error(request, &self.refusal(&error)),
         };
         let Erased::Async(handler) = &route.handler else {
             let asked = asked.as_deref().unwrap_or("async");
-            return connection.reply_error(request, &wrong_kind(&route, asked).to_body());
+            return connection.reply_error(request, &self.refusal(&wrong_kind(&route, asked)));
         };
         let answer = handler(call);
         let own = connection.clone();
@@ -134,7 +140,7 @@ impl Service for Dispatch {
     fn handle_opened(&self, connection: &Connection, key: StreamKey, body: Body) {
         let (route, call) = match self.stream(connection, &body) {
             Ok(found) => found,
-            Err(error) => return connection.refuse(key, &error.to_body()),
+            Err(error) => return connection.refuse(key, &self.refusal(&error)),
         };
         match &route.handler {
             Erased::Async(_) => {}

@@ -113,6 +113,12 @@ impl SendStream {
     pub fn connection(&self) -> &Connection {
         &self.0.connection
     }
+
+    /// The stream, to ask the session about.
+    #[must_use]
+    pub const fn key(&self) -> StreamKey {
+        self.0.key
+    }
 }
 
 impl Drop for SendStream {

@@ -10,6 +10,7 @@ mod ends;
 mod faults;
 mod handshakes;
 mod keys;
+mod observed;
 mod raw;
 mod rig;
 mod transports;

@@ -45,3 +45,54 @@ pub struct Counters {
     /// Bytes of unread small frames copied out of their receive buffers.
     pub compacted_bytes: u64,
 }
+
+impl Counters {
+    /// Adds what happened in another session.
+    pub fn add(&mut self, other: &Self) {
+        // Taken apart in full, so that a new counter is not forgotten here.
+        let Self {
+            runs_in,
+            data_bytes_in,
+            data_frames_out,
+            data_bytes_out,
+            grants_out,
+            grant_frames_out,
+            grant_frames_in,
+            grants_refreshed,
+            stalls,
+            probes,
+            streams_opened,
+            streams_refused,
+            requests_refused,
+            late_bytes,
+            glitches,
+            window_violations,
+            keepalives,
+            reads_paused,
+            watchdog_resets,
+            windows_grown,
+            compacted_bytes,
+        } = other;
+        self.runs_in += runs_in;
+        self.data_bytes_in += data_bytes_in;
+        self.data_frames_out += data_frames_out;
+        self.data_bytes_out += data_bytes_out;
+        self.grants_out += grants_out;
+        self.grant_frames_out += grant_frames_out;
+        self.grant_frames_in += grant_frames_in;
+        self.grants_refreshed += grants_refreshed;
+        self.stalls += stalls;
+        self.probes += probes;
+        self.streams_opened += streams_opened;
+        self.streams_refused += streams_refused;
+        self.requests_refused += requests_refused;
+        self.late_bytes += late_bytes;
+        self.glitches += glitches;
+        self.window_violations += window_violations;
+        self.keepalives += keepalives;
+        self.reads_paused += reads_paused;
+        self.watchdog_resets += watchdog_resets;
+        self.windows_grown += windows_grown;
+        self.compacted_bytes += compacted_bytes;
+    }
+}

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     flow::Pool,
-    mux::{Config, Session, Spares},
+    mux::{Config, Counters, Session, Spares},
 };
 use futures_lite::FutureExt;
 use glommio::{LocalExecutorBuilder, Placement, timer::sleep};
@@ -57,6 +57,8 @@ struct Inner {
     background: RefCell<Vec<glommio::Task<()>>>,
     /// What is still to be done when the connections are gone.
     endings: RefCell<Vec<Work>>,
+    /// What happened in sessions that have ended.
+    ended: RefCell<Counters>,
 }
 
 impl Shard {
@@ -82,6 +84,7 @@ impl Shard {
             counts: RefCell::default(),
             background: RefCell::default(),
             endings: RefCell::default(),
+            ended: RefCell::default(),
         }));
         CURRENT.with(|current| *current.borrow_mut() = Some(shard.clone()));
         Ok(shard)
@@ -127,6 +130,16 @@ impl Shard {
     #[must_use]
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.0.counts.borrow().clone()
+    }
+
+    /// What happened in all sessions of this shard, those that have ended included.
+    #[must_use]
+    pub fn session_counters(&self) -> Counters {
+        let mut sum = self.0.ended.borrow().clone();
+        for (_, connection) in self.0.connections.borrow().iter() {
+            connection.inspect(|session| sum.add(session.counters()));
+        }
+        sum
     }
 
     pub(crate) fn tally(&self, name: &'static str) {
@@ -199,6 +212,7 @@ impl Shard {
                 tracing::error!(peer = %held.peer(), "a driver panicked: its connection is closed");
             }
             shard.0.connections.borrow_mut().try_remove(slot);
+            held.inspect(|session| shard.0.ended.borrow_mut().add(session.counters()));
             ended();
         })
         .detach();

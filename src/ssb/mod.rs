@@ -10,6 +10,7 @@
 
 pub mod ebt;
 mod id;
+pub mod keeper;
 pub mod message;
 mod options;
 pub mod store;

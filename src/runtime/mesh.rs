@@ -1,4 +1,4 @@
-use super::{Error, Result, Shard, io::sys};
+use super::{Error, Result, Shard, answer::answer, io::sys};
 use std::{
     collections::VecDeque,
     future::poll_fn,
@@ -6,7 +6,6 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::{Arc, Mutex, PoisonError},
-    task::{Poll, Waker},
 };
 
 /// What one shard gives another to do, with that shard's state.
@@ -120,14 +119,10 @@ impl<S: 'static> Mesh<S> {
         (from, to): (usize, usize),
         question: impl FnOnce(&Rc<S>) -> R + Send + 'static,
     ) -> R {
-        let answer = Arc::new(Answer::default());
-        let (mesh, ours) = (self.clone(), Arc::clone(&answer));
-        self.tell(to, move |state| {
-            answer.give(question(state));
-            // The waker is woken at home.
-            mesh.tell(from, move |_| answer.wake());
-        });
-        ours.given().await
+        let (giver, answer) = answer();
+        let mesh = self.clone();
+        self.tell(to, move |state| giver.give(question(state), &mesh, from));
+        answer.await
     }
 
     /// As [`ask`](Self::ask), of something that takes the other shard a while.
@@ -139,52 +134,12 @@ impl<S: 'static> Mesh<S> {
         (from, to): (usize, usize),
         question: impl FnOnce(Rc<S>) -> F + Send + 'static,
     ) -> R {
-        let answer = Arc::new(Answer::default());
-        let (mesh, ours) = (self.clone(), Arc::clone(&answer));
+        let (giver, answer) = answer();
+        let mesh = self.clone();
         self.tell(to, move |state| {
             let work = question(Rc::clone(state));
-            glommio::spawn_local(async move {
-                answer.give(work.await);
-                mesh.tell(from, move |_| answer.wake());
-            })
-            .detach();
+            glommio::spawn_local(async move { giver.give(work.await, &mesh, from) }).detach();
         });
-        ours.given().await
-    }
-}
-
-/// An answer on its way between shards.
-struct Answer<R>(Mutex<(Option<R>, Option<Waker>)>);
-
-impl<R> Default for Answer<R> {
-    fn default() -> Self {
-        Self(Mutex::new((None, None)))
-    }
-}
-
-impl<R> Answer<R> {
-    fn give(&self, answer: R) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(answer);
-    }
-
-    fn wake(&self) {
-        let waker = self.0.lock().unwrap_or_else(PoisonError::into_inner).1.take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    async fn given(&self) -> R {
-        poll_fn(|cx| {
-            let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match slot.0.take() {
-                Some(answer) => Poll::Ready(answer),
-                None => {
-                    slot.1 = Some(cx.waker().clone());
-                    Poll::Pending
-                }
-            }
-        })
-        .await
+        answer.await
     }
 }

@@ -11,6 +11,7 @@
 //! `unsafe` stands in `io`, `doctor` and `cpus` only.
 
 mod admission;
+mod answer;
 mod bells;
 mod blocklist;
 mod clock;
@@ -41,6 +42,7 @@ mod tasks;
 mod ticket;
 mod transport;
 mod wakers;
+mod worker;
 
 pub use self::{
     admission::HandshakeLimits,
@@ -59,9 +61,10 @@ pub use self::{
     shutdown::Shutdown,
     tasks::Work,
     transport::{TlsAcceptor, TlsConnector, TlsError},
+    worker::Worker,
 };
 
-pub(crate) use self::clock::{Clock, wall_ms};
+pub(crate) use self::clock::wall_ms;
 use crate::{
     mux::{InboundRequest, StreamKey},
     wire::Body,

@@ -44,6 +44,7 @@ mod transport;
 mod wakers;
 mod worker;
 
+pub(crate) use self::clock::Clock;
 pub use self::{
     admission::HandshakeLimits,
     blocklist::Blocklist,

@@ -36,11 +36,11 @@ impl Worker {
     ///
     /// # Panics
     /// The future, if the job panics.
-    pub fn run<S: 'static, R: Send + 'static>(
+    pub fn run<S: 'static, R: Send + 'static, J: FnOnce() -> R + Send + 'static>(
         &self,
         (mesh, from): (&Mesh<S>, usize),
-        job: impl FnOnce() -> R + Send + 'static,
-    ) -> impl Future<Output = R> + use<S, R> {
+        job: J,
+    ) -> impl Future<Output = R> + use<S, R, J> {
         let (giver, answer) = answer();
         let mesh = mesh.clone();
         // The thread is there for as long as we are.

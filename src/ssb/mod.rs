@@ -12,6 +12,7 @@ pub mod ebt;
 mod id;
 pub mod keeper;
 pub mod message;
+pub mod metrics;
 mod options;
 pub mod store;
 

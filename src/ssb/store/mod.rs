@@ -5,6 +5,20 @@
 //!
 //! Contract: a batch is stored whole or not at all; after a crash at any moment the store opens and every feed in it is a prefix of what was appended.
 
+mod engine;
+mod journal;
+mod keys;
+mod log;
+mod memory;
+mod on_disk;
+mod options;
+mod plan;
+mod space;
+#[cfg(test)]
+mod suite;
+
+pub use self::{memory::MemoryStore, on_disk::FjallStore, options::StoreOptions};
+
 use super::{MessageId, message::Message};
 use crate::PublicKey;
 use bytes::Bytes;
@@ -90,7 +104,21 @@ pub enum StoreError {
         /// What must stay free.
         min_bytes: u64,
     },
-    /// The engine failed.
+    /// A message is not next in its feed. Nothing was stored.
+    #[error("message {sequence} of {author} is not next in its feed, which has {stored}")]
+    NotNext {
+        /// The feed.
+        author: PublicKey,
+        /// The message's place.
+        sequence: u32,
+        /// How many messages of the feed are stored.
+        stored: u32,
+    },
+    /// What is on the disk is damaged, and no crash damages it so.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// The engine failed. Whether a batch that was being written is stored shows when the store works again: append it again, what is
+    /// stored already is passed over.
     #[error("the store failed: {0}")]
     Engine(String),
 }
@@ -104,6 +132,31 @@ pub struct Bounds {
     pub bytes_max: usize,
 }
 
+impl Bounds {
+    /// Whether a message with a value of `next` bytes may follow those there are.
+    fn admit(&self, messages: usize, bytes: usize, next: usize) -> bool {
+        messages == 0 || (messages < self.messages_max && bytes.saturating_add(next) <= self.bytes_max)
+    }
+}
+
+/// Bytes of the key of a small value at the most. Keys are made by the pub; a bound keeps a mistake from the engine, which cuts a key's
+/// length to 16 bits.
+pub const VALUE_KEY_BYTES_MAX: usize = 1_024;
+
+/// Bytes of a small value at the most, for the same reason.
+pub const VALUE_BYTES_MAX: usize = 16 << 20;
+
+fn value_fits(key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
+    let bytes = value.map_or(0, <[u8]>::len);
+    if key.len() > VALUE_KEY_BYTES_MAX || bytes > VALUE_BYTES_MAX {
+        return Err(StoreError::Engine(format!(
+            "a key of {} and a value of {bytes} bytes are too large",
+            key.len()
+        )));
+    }
+    Ok(())
+}
+
 /// Feeds, the graph they draw, and small values of the pub's own. All calls may block.
 pub trait Store: Send + Sync + 'static {
     /// The last message of every feed.
@@ -115,7 +168,8 @@ pub trait Store: Send + Sync + 'static {
     /// Every edge that contact messages have set.
     fn contacts(&self) -> Result<Vec<Contact>, StoreError>;
 
-    /// Appends messages, of any feeds, each next in its own. All or nothing.
+    /// Appends messages, of any feeds, each next in its own. All or nothing. A message that is stored already is passed over, so
+    /// that what failed for want of room can be asked for again.
     fn append(&self, batch: &[Entry], durability: Durability) -> Result<(), StoreError>;
 
     /// A message by its id.
@@ -124,7 +178,7 @@ pub trait Store: Send + Sync + 'static {
     /// Messages of a feed from `from` on.
     fn range(&self, author: &PublicKey, from: u32, bounds: Bounds) -> Result<Vec<Stored>, StoreError>;
 
-    /// Messages of all feeds in the order they came, with the positions they have in it, from position `from` on.
+    /// Messages of all feeds in the order they were appended, with the positions they have in it, from position `from` on.
     fn log(&self, from: u64, bounds: Bounds) -> Result<Vec<(u64, Stored)>, StoreError>;
 
     /// The position that the next message appended will have in the log.

@@ -1,6 +1,8 @@
 //! The store in memory: for tests, and for who wants nothing kept.
 
-use super::{Bounds, Contact, Durability, Entry, Head, Store, StoreError, Stored, plan::Plan, value_fits};
+use super::{
+    Bounds, Contact, Durability, Entry, Head, KeyAndValue, Store, StoreError, Stored, plan::Plan, value_fits,
+};
 use crate::{PublicKey, ssb::MessageId};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -141,7 +143,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn values(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn values(&self, prefix: &[u8]) -> Result<Vec<KeyAndValue>, StoreError> {
         let inner = self.lock();
         let from = inner.values.range(prefix.to_vec()..);
         let pairs = from.take_while(|(key, _)| key.starts_with(prefix));

@@ -157,6 +157,9 @@ fn value_fits(key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A small value after its key.
+pub type KeyAndValue = (Vec<u8>, Vec<u8>);
+
 /// Feeds, the graph they draw, and small values of the pub's own. All calls may block.
 pub trait Store: Send + Sync + 'static {
     /// The last message of every feed.
@@ -197,5 +200,5 @@ pub trait Store: Send + Sync + 'static {
     fn set_value(&self, key: &[u8], value: Option<&[u8]>, durability: Durability) -> Result<(), StoreError>;
 
     /// All small values whose key begins so.
-    fn values(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn values(&self, prefix: &[u8]) -> Result<Vec<KeyAndValue>, StoreError>;
 }

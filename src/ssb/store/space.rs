@@ -1,10 +1,11 @@
 //! The room that is left on the disk.
 
 use super::StoreError;
+use crate::runtime::Clock;
 use std::{
     path::PathBuf,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// How long an answer of the file system is believed.
@@ -23,22 +24,23 @@ pub(super) struct Space {
 
 #[derive(Debug)]
 struct Seen {
-    at: Option<Instant>,
+    /// Started when the file system was asked.
+    since: Option<Clock>,
     free_bytes: u64,
     written_bytes: u64,
 }
 
 impl Space {
     pub(super) fn new(dir: PathBuf, min_bytes: u64) -> Self {
-        Self { dir, min_bytes, seen: Mutex::new(Seen { at: None, free_bytes: 0, written_bytes: 0 }) }
+        Self { dir, min_bytes, seen: Mutex::new(Seen { since: None, free_bytes: 0, written_bytes: 0 }) }
     }
 
     /// Whether `bytes` more may be written.
     pub(super) fn admit(&self, bytes: u64) -> Result<(), StoreError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_stale = seen.at.is_none_or(|at| at.elapsed() >= BELIEVED);
+        let is_stale = seen.since.is_none_or(|since| age(since) >= BELIEVED);
         if is_stale || seen.written_bytes >= BELIEVED_BYTES || !self.is_enough(&seen, bytes) {
-            *seen = Seen { at: Some(Instant::now()), free_bytes: self.free_bytes()?, written_bytes: 0 };
+            *seen = Seen { since: Some(Clock::start()), free_bytes: self.free_bytes()?, written_bytes: 0 };
         }
         if !self.is_enough(&seen, bytes) {
             return Err(StoreError::Full { free_bytes: seen.free_bytes, min_bytes: self.min_bytes });
@@ -61,6 +63,11 @@ impl Space {
         let stat = rustix::fs::statvfs(&self.dir).map_err(|error| StoreError::Engine(error.to_string()))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
+}
+
+/// How long ago a clock was started.
+pub(super) fn age(clock: Clock) -> Duration {
+    Duration::from_micros(clock.now().as_micros())
 }
 
 #[cfg(test)]

@@ -18,15 +18,18 @@
 //!   all the time, but for the moment of the opening.
 //! - A feed is deleted in steps. It is gone for readers after the first; the others go on where they were when the store is opened next.
 
+mod delete;
+mod reopen;
+
 use super::{
-    Bounds, Contact, Durability, Entry, Head, Store, StoreError, StoreOptions, Stored,
+    Bounds, Contact, Durability, Entry, Head, KeyAndValue, Store, StoreError, StoreOptions, Stored,
     engine::{self, Engine},
     keys::{self, Place},
     plan::Plan,
     space::Space,
     value_fits,
 };
-use crate::{PublicKey, ssb::MessageId};
+use crate::{PublicKey, runtime::Clock, ssb::MessageId};
 use std::{
     collections::{HashMap, HashSet},
     fs::{self, File, TryLockError},
@@ -35,17 +38,7 @@ use std::{
         Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
 };
-
-/// How long after an attempt to open the engine anew the next may come.
-const REOPEN_AFTER: Duration = Duration::from_secs(1);
-
-/// Free bytes below which the engine is not opened anew, whatever the reserve: it could not even write its journal.
-const REOPEN_FREE_BYTES: u64 = 1 << 20;
-
-/// Messages, and edges, of a feed deleted in one batch.
-const DELETED_AT_ONCE: usize = 256;
 
 /// Bytes of keys and records besides the value, for one message.
 const OVERHEAD_BYTES: u64 = 320;
@@ -72,8 +65,8 @@ pub struct FjallStore {
 struct Writer {
     /// Feeds that are being deleted.
     doomed: HashSet<PublicKey>,
-    /// When the engine was opened anew last.
-    reopened: Option<Instant>,
+    /// Started when the engine was opened anew last.
+    reopened: Option<Clock>,
 }
 
 impl std::fmt::Debug for FjallStore {
@@ -125,59 +118,6 @@ impl FjallStore {
         self.cut_bytes.load(Ordering::Relaxed)
     }
 
-    /// Opens the engine, fills what is kept in memory, and ends deletions.
-    fn load(&self, writer: &mut Writer) -> Result<(), StoreError> {
-        let mut slot = self.engine.write().unwrap_or_else(PoisonError::into_inner);
-        // The engine's own lock goes with its last user.
-        drop(slot.take());
-        let engine = Engine::open(&self.dir, &self.options).map_err(|error| self.complete(error))?;
-        if engine.cut_bytes > 0 {
-            tracing::warn!(dir = %self.dir.display(), bytes = engine.cut_bytes, "the end of the journal was broken and has been cut");
-            self.cut_bytes.fetch_add(engine.cut_bytes, Ordering::Relaxed);
-        }
-        let mut heads = HashMap::new();
-        for pair in engine.prefix(keys::HEADS) {
-            let (key, record) = pair?;
-            heads.insert(keys::read_author(&key)?, keys::read_head(&record)?);
-        }
-        writer.doomed.clear();
-        for pair in engine.prefix(keys::DOOMED) {
-            writer.doomed.insert(keys::read_author(&pair?.0)?);
-        }
-        let noted = engine.get(keys::LOG_END)?.map_or(Ok(0), |record| keys::read_u64(&record))?;
-        let last = engine.prefix(keys::LOG).next_back().transpose()?;
-        let after_last =
-            last.map_or(Ok(0), |(key, _)| keys::read_position(&key).map(|last| last.saturating_add(1)))?;
-        self.log_end.store(noted.max(after_last), Ordering::Release);
-        *self.heads.write().unwrap_or_else(PoisonError::into_inner) = heads;
-        for author in writer.doomed.clone() {
-            while !self.delete_some(&engine, writer, &author)? {}
-        }
-        *slot = Some(engine);
-        Ok(())
-    }
-
-    /// Opens the engine anew if it has failed.
-    fn revive(&self, writer: &mut Writer) -> Result<(), StoreError> {
-        let state = match &*self.engine.read().unwrap_or_else(PoisonError::into_inner) {
-            Some(engine) => engine.check(),
-            None => Err(StoreError::Engine("it could not be opened anew".into())),
-        };
-        let Err(failure) = state else { return Ok(()) };
-        if writer.reopened.is_some_and(|at| at.elapsed() < REOPEN_AFTER) {
-            return Err(failure);
-        }
-        let free_bytes = self.space.free_bytes()?;
-        let min_bytes = self.options.disk_free_bytes_min.max(REOPEN_FREE_BYTES);
-        if free_bytes < min_bytes {
-            return Err(StoreError::Full { free_bytes, min_bytes });
-        }
-        let Ok(_quiet) = self.compacting.try_lock() else { return Err(failure) };
-        tracing::warn!(dir = %self.dir.display(), %failure, "the store is opened anew");
-        writer.reopened = Some(Instant::now());
-        self.load(writer)
-    }
-
     fn read<T>(&self, read: impl FnOnce(&Engine) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut slot = self.engine.read().unwrap_or_else(PoisonError::into_inner);
         if slot.is_none() {
@@ -196,14 +136,6 @@ impl FjallStore {
         let mut writer = lock(&self.writer);
         self.revive(&mut writer)?;
         self.read(|engine| write(engine, &mut writer))
-    }
-
-    /// Fills in how full the disk is.
-    fn complete(&self, error: StoreError) -> StoreError {
-        match error {
-            StoreError::Full { min_bytes: 0, .. } => self.space.full(),
-            error => error,
-        }
     }
 
     fn head(&self, author: &PublicKey) -> Option<Head> {
@@ -238,39 +170,6 @@ impl FjallStore {
         self.heads.write().unwrap_or_else(PoisonError::into_inner).extend(plan.heads);
         Ok(())
     }
-
-    /// Deletes a part of a feed, the newest messages first: what a reader that has begun still finds is a prefix. `true` when
-    /// nothing is left.
-    fn delete_some(
-        &self,
-        engine: &Engine,
-        writer: &mut Writer,
-        author: &PublicKey,
-    ) -> Result<bool, StoreError> {
-        let mut batch = engine.batch(DELETED_AT_ONCE * 4);
-        let mut found = 0;
-        for pair in engine.prefix(&keys::feed(author)).rev().take(DELETED_AT_ONCE) {
-            let (key, record) = pair?;
-            let (position, message) = keys::read_message(&key, record)?;
-            batch.remove(&key);
-            batch.remove(&keys::id(&message.id));
-            batch.remove(&keys::log(position));
-            found += 1;
-        }
-        for pair in engine.prefix(&keys::contacts(author)).take(DELETED_AT_ONCE) {
-            batch.remove(&pair?.0);
-            found += 1;
-        }
-        let is_done = found == 0;
-        if is_done {
-            batch.remove(&keys::doomed(author));
-        }
-        engine.commit(batch, Durability::Process)?;
-        if is_done {
-            writer.doomed.remove(author);
-        }
-        Ok(is_done)
-    }
 }
 
 impl Store for FjallStore {
@@ -296,7 +195,9 @@ impl Store for FjallStore {
             if !writer.doomed.is_empty() {
                 for entry in batch {
                     let author = &entry.message.author;
-                    while writer.doomed.contains(author) && !self.delete_some(engine, writer, author)? {}
+                    if writer.doomed.contains(author) {
+                        self.delete_rest(engine, writer, author)?;
+                    }
                 }
             }
             let plan = {
@@ -360,30 +261,7 @@ impl Store for FjallStore {
     }
 
     fn delete_feed(&self, author: &PublicKey) -> Result<(), StoreError> {
-        let is_begun = self.write(|engine, writer| {
-            if writer.doomed.contains(author) {
-                return Ok(true);
-            }
-            if self.head(author).is_none() {
-                return Ok(false);
-            }
-            let mut batch = engine.batch(3);
-            batch.insert(&keys::doomed(author), Vec::new());
-            batch.insert(keys::LOG_END, self.log_end().to_be_bytes().into());
-            batch.remove(&keys::head(author));
-            engine.commit(batch, Durability::Process)?;
-            self.heads.write().unwrap_or_else(PoisonError::into_inner).remove(author);
-            writer.doomed.insert(*author);
-            Ok(true)
-        })?;
-        let mut is_done = !is_begun;
-        while !is_done {
-            // Others may write in between.
-            is_done = self.write(|engine, writer| {
-                Ok(!writer.doomed.contains(author) || self.delete_some(engine, writer, author)?)
-            })?;
-        }
-        Ok(())
+        self.delete(author)
     }
 
     fn compact(&self) -> Result<(), StoreError> {
@@ -414,7 +292,7 @@ impl Store for FjallStore {
         })
     }
 
-    fn values(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn values(&self, prefix: &[u8]) -> Result<Vec<KeyAndValue>, StoreError> {
         self.read(|engine| {
             let pairs = engine.prefix(&keys::value(prefix));
             pairs.map(|pair| pair.map(|(key, value)| (key.slice(1..).into(), value.into()))).collect()

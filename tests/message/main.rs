@@ -1,0 +1,4 @@
+//! Messages of feeds against what the JavaScript peers make of them.
+
+mod made;
+mod vectors;

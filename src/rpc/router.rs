@@ -21,7 +21,7 @@ pub(crate) struct Route {
 }
 
 /// Names and their handlers. The manifest is derived from it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Router {
     prefix: String,
     routes: BTreeMap<String, Rc<Route>>,

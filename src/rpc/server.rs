@@ -178,7 +178,14 @@ impl Server {
             let authorise =
                 authorise.clone().map(|ask| -> serve::Authorise { Rc::new(move |peer| ask(peer)) });
             let anonymous = anonymous.as_slice().into();
-            Rc::new(Dispatch { router: build(shard), has_control, start, authorise, anonymous, connected: None })
+            Rc::new(Dispatch {
+                router: build(shard),
+                has_control,
+                start,
+                authorise,
+                anonymous,
+                connected: None,
+            })
         })
     }
 }

@@ -8,15 +8,20 @@
 //! Contract: what is stored has been verified, once in the whole process, and every stored feed is a prefix of what its author
 //! signed; a message that does not verify costs its sender that feed, and nothing else.
 
+mod calls;
 pub mod ebt;
+pub mod graph;
 mod id;
 pub mod keeper;
 pub mod message;
 pub mod metrics;
+mod node;
 mod options;
+mod server;
 pub mod store;
 
 pub use self::{
     id::{BlobId, IdError, MessageId},
     options::PubOptions,
+    server::{Pub, PubError},
 };

@@ -341,6 +341,12 @@ impl Exchange {
         })
     }
 
+    /// How far the peer is known to have a feed; `None` when nothing is known of it.
+    #[must_use]
+    pub fn theirs(&self, feed: &PublicKey) -> Option<u32> {
+        self.rows.get(feed).filter(|row| !row.is_theirs_none()).map(Row::theirs)
+    }
+
     /// Feeds of which something is kept.
     #[must_use]
     pub fn feeds(&self) -> usize {

@@ -92,6 +92,12 @@ impl Metrics {
         *self.messages.borrow_mut().refused.entry(reason).or_default() += 1;
     }
 
+    /// What happened to messages so far.
+    #[must_use]
+    pub fn messages(&self) -> MessageFigures {
+        self.messages.borrow().clone()
+    }
+
     /// How many feeds this shard looks after.
     pub fn set_feeds(&self, feeds: u64) {
         self.feeds.set(feeds);

@@ -1,0 +1,140 @@
+//! Replication with peers that know no epidemic broadcast trees: a `createHistoryStream` for each feed, in both directions.
+
+use super::peers::Replicating;
+use crate::{
+    Client, PublicKey, RecvStream,
+    runtime::{Connection, RecvError},
+    ssb::{
+        message::peek,
+        node::{Intake, Node, Refusal},
+    },
+    wire::Body,
+};
+use serde::Serialize;
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashSet,
+    future::poll_fn,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+/// Feeds asked of one peer at once (4,096). Stops a pub of very many feeds from opening a stream for each with every peer that cannot
+/// do better.
+const STREAMS_MAX: usize = 4_096;
+
+/// What is known of a peer's way of replicating.
+#[derive(Default)]
+pub(super) struct Legacy {
+    has_asked: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// A peer asked for a feed by `createHistoryStream`. One that replicates so asks for its own first, and waits for us to do the same before it
+/// asks for any other.
+pub(super) fn handle_history_call(_node: &Node, connection: &Connection, _feed: &PublicKey) {
+    let legacy = connection.state::<Legacy>();
+    legacy.has_asked.set(true);
+    if let Some(waker) = legacy.waker.borrow_mut().take() {
+        waker.wake();
+    }
+}
+
+/// Waits until the peer asks by `createHistoryStream`.
+pub(super) async fn asked(connection: &Connection) {
+    poll_fn(|cx| {
+        let legacy = connection.state::<Legacy>();
+        if legacy.has_asked.get() {
+            return Poll::Ready(());
+        }
+        *legacy.waker.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
+}
+
+#[derive(Serialize)]
+struct Ask {
+    id: String,
+    seq: u32,
+    live: bool,
+    keys: bool,
+}
+
+/// What the streams of a connection have in common.
+struct Pull {
+    node: Rc<Node>,
+    intake: Rc<Intake>,
+    client: Client,
+    asked: RefCell<HashSet<PublicKey>>,
+    refused: RefCell<HashSet<PublicKey>>,
+}
+
+/// Asks the peer for all that is wanted, until the connection ends.
+pub(super) async fn pull_all(node: &Rc<Node>, connection: &Connection) {
+    if connection.state::<Replicating>().0.get() {
+        return;
+    }
+    let pull = Rc::new(Pull {
+        node: Rc::clone(node),
+        intake: Intake::new(node),
+        client: Client::over(connection),
+        asked: RefCell::default(),
+        refused: RefCell::default(),
+    });
+    loop {
+        let wanted: Vec<_> = node.feeds.borrow().wanted().copied().collect();
+        for feed in wanted {
+            if pull.asked.borrow().len() < STREAMS_MAX && pull.asked.borrow_mut().insert(feed) {
+                glommio::spawn_local(pull_feed(Rc::clone(&pull), feed)).detach();
+            }
+        }
+        node.wanted_changed().await;
+    }
+}
+
+/// One feed. Whatever ends the stream, it is not asked for again on this connection.
+async fn pull_feed(pull: Rc<Pull>, feed: PublicKey) {
+    let seq = pull.node.feeds.borrow().sequence(&feed) + 1;
+    let ask = Ask { id: feed.to_string(), seq, live: true, keys: false };
+    let Ok(mut rx) = pull.client.source("createHistoryStream", (ask,)).await else { return };
+    if let Err(refusal) = take(&pull, &feed, &mut rx).await {
+        tracing::debug!(%feed, refusal, "a history stream is given up");
+    }
+}
+
+async fn take(pull: &Pull, feed: &PublicKey, rx: &mut RecvStream) -> Result<(), String> {
+    while let Some(body) = poll_fn(|cx| poll_body(pull, rx, cx)).await {
+        let body = body.map_err(|error| error.to_string())?;
+        let Some(peeked) = peek(&body.bytes).filter(|peeked| peeked.author == *feed) else {
+            // Such as `{"sync": true}`, which some peers send when they are through with what is old.
+            continue;
+        };
+        pull.intake.push(*feed, peeked.sequence, body.bytes);
+        for (refused, refusal) in pull.intake.take_refused() {
+            if refusal != Refusal::NotStored {
+                pull.refused.borrow_mut().insert(refused);
+            }
+        }
+        if pull.refused.borrow().contains(feed) {
+            return Err("the peer sent a message that is refused".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// The next body, when there is room for a message.
+fn poll_body(
+    pull: &Pull,
+    rx: &mut RecvStream,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Body, RecvError>>> {
+    if pull.intake.poll_room(cx).is_pending() {
+        return Poll::Pending;
+    }
+    let item = rx.poll_next(cx);
+    if item.is_pending() {
+        pull.intake.flush();
+    }
+    item
+}

@@ -1,0 +1,53 @@
+//! The methods that peers call on a pub, and what a pub calls on them.
+
+mod args;
+mod conn;
+mod ebt;
+mod feeds;
+mod friends;
+mod gossip;
+mod history;
+mod invite;
+mod kvt;
+mod legacy;
+mod messages;
+mod peers;
+mod span;
+mod status;
+
+pub(crate) use self::peers::attend;
+use super::node::Node;
+use crate::Router;
+use std::rc::Rc;
+
+/// What anybody with an identity may call: the lists of npm `secret-stack`, `ssb-db`, `ssb-ebt`, `ssb-blobs` and `ssb-gossip`.
+pub(crate) const ANONYMOUS: [&str; 9] = [
+    "blobs.createWants",
+    "blobs.get",
+    "blobs.getSlice",
+    "blobs.has",
+    "blobs.size",
+    "createHistoryStream",
+    "ebt.replicate",
+    "gossip.ping",
+    "whoami",
+];
+
+/// What the key of an invite may call.
+pub(crate) const INVITED: [&str; 2] = ["getAddress", "invite.use"];
+
+/// All methods of a pub.
+pub(crate) fn router(node: &Rc<Node>) -> Router {
+    let groups = [
+        conn::routes,
+        ebt::routes,
+        feeds::routes,
+        friends::routes,
+        gossip::routes,
+        history::routes,
+        invite::routes,
+        messages::routes,
+        status::routes,
+    ];
+    groups.iter().fold(Router::new(), |router, routes| routes(router, node))
+}

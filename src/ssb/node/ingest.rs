@@ -1,0 +1,303 @@
+//! What the shard that owns a feed does with messages offered for it: each is verified once in the whole process, in batches, and
+//! stored in the order of its feed.
+
+use super::{
+    Node,
+    arrival::Arrival,
+    intake::Origin,
+    verdict::{Refusal, Verdicts},
+};
+use crate::{
+    PublicKey,
+    runtime::wall_ms,
+    ssb::{
+        message::{LinkError, Message, Unchecked, check_link, contact},
+        store::{Durability, Entry, Head, Store, StoreError},
+    },
+};
+use bytes::Bytes;
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, HashSet, VecDeque},
+    rc::Rc,
+};
+
+/// Messages verified together: enough for most of what a batch gains, few enough to be done within two milliseconds.
+pub(crate) const BATCH_MESSAGES: usize = 128;
+
+/// Batches that may wait for the disk while the next ones are verified.
+const STORING_MAX: usize = 2;
+
+/// A message on its way to being verified.
+pub(crate) struct Candidate {
+    pub(crate) origin: Origin,
+    pub(crate) author: PublicKey,
+    pub(crate) sequence: u32,
+    pub(crate) value: Bytes,
+}
+
+/// The feeds that this shard owns.
+#[derive(Default)]
+pub(crate) struct Ingest {
+    queue: RefCell<VecDeque<Candidate>>,
+    heads: RefCell<HashMap<PublicKey, Heads>>,
+    is_running: Cell<bool>,
+    storing: Cell<usize>,
+    /// Grows whenever the store refuses: batches that were verified upon what it refused are void.
+    age: Cell<u64>,
+    room: RefCell<Option<std::task::Waker>>,
+}
+
+/// How far a feed is.
+#[derive(Clone, Copy, Default)]
+struct Heads {
+    /// Verified and perhaps still on its way to the store.
+    accepted: Option<Head>,
+    stored: Option<Head>,
+}
+
+impl Ingest {
+    pub(crate) fn load(&self, feed: PublicKey, head: Head) {
+        let heads = Heads { accepted: Some(head), stored: Some(head) };
+        self.heads.borrow_mut().insert(feed, heads);
+    }
+
+    pub(crate) fn forget(&self, feed: &PublicKey) {
+        self.heads.borrow_mut().remove(feed);
+    }
+
+    /// The last message that is stored or about to be.
+    pub(crate) fn head(&self, feed: &PublicKey) -> Option<Head> {
+        self.heads.borrow().get(feed).and_then(|heads| heads.accepted)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.heads.borrow().len()
+    }
+
+    fn accept(&self, message: &Message) {
+        let head = Head { sequence: message.sequence, id: message.id };
+        self.heads.borrow_mut().entry(message.author).or_default().accepted = Some(head);
+    }
+
+    /// The store has refused: what was accepted upon it is not.
+    fn roll_back(&self) {
+        self.age.set(self.age.get() + 1);
+        self.heads.borrow_mut().values_mut().for_each(|heads| heads.accepted = heads.stored);
+    }
+
+    /// The next candidates: no two for the same place of a feed, since the first may turn out forged and must not take the
+    /// other's place.
+    fn next_batch(&self) -> Vec<Candidate> {
+        let mut queue = self.queue.borrow_mut();
+        let mut places = HashSet::with_capacity(BATCH_MESSAGES);
+        let count = queue
+            .iter()
+            .take(BATCH_MESSAGES)
+            .take_while(|candidate| places.insert((candidate.author, candidate.sequence)))
+            .count();
+        queue.drain(..count).collect()
+    }
+}
+
+/// A batch that was verified, on its way to the store.
+struct Batch {
+    entries: Vec<Entry>,
+    origins: Vec<Origin>,
+    age: u64,
+}
+
+impl Node {
+    /// Takes messages for feeds that this shard owns.
+    pub(crate) fn ingest(self: &Rc<Self>, candidates: impl IntoIterator<Item = Candidate>) {
+        self.ingest.queue.borrow_mut().extend(candidates);
+        if !self.ingest.is_running.replace(true) {
+            let node = Rc::clone(self);
+            glommio::spawn_local(async move {
+                node.run_ingest().await;
+            })
+            .detach();
+        }
+    }
+
+    async fn run_ingest(self: &Rc<Self>) {
+        loop {
+            let candidates = self.ingest.next_batch();
+            if candidates.is_empty() {
+                break;
+            }
+            let mut verdicts = Verdicts::default();
+            let batch = self.verify(candidates, &mut verdicts);
+            verdicts.send(self);
+            if !batch.entries.is_empty() {
+                self.storing_room().await;
+                self.start_storing(batch, Durability::Process);
+            }
+            glommio::executor().yield_if_needed().await;
+        }
+        self.ingest.is_running.set(false);
+    }
+
+    /// Verifies a batch. What is refused has its verdict at once; what is accepted, when it is stored.
+    fn verify(&self, candidates: Vec<Candidate>, verdicts: &mut Verdicts) -> Batch {
+        let mut batch = Batch { entries: Vec::new(), origins: Vec::new(), age: self.ingest.age.get() };
+        let (mut unchecked, mut origins) = (Vec::new(), Vec::new());
+        for candidate in candidates {
+            // The cheapest first: most of what several peers send is known.
+            let have = self.ingest.head(&candidate.author).map_or(0, |head| head.sequence);
+            if candidate.sequence <= have {
+                self.metrics.duplicate(1);
+                verdicts.known(candidate.origin);
+                continue;
+            }
+            match Unchecked::parse(&candidate.value, self.common.options.hmac.as_ref()) {
+                Ok(message) => {
+                    unchecked.push(message);
+                    origins.push((candidate.origin, candidate.author));
+                }
+                Err(error) => {
+                    let refusal = Refusal::Invalid(error.to_string());
+                    verdicts.refuse(candidate.origin, candidate.author, refusal, self);
+                }
+            }
+        }
+        let verified: Vec<_> = unchecked.into_iter().map(Unchecked::verify).collect();
+        self.metrics.verified(verified.len() as u64);
+        let received_ms = wall_ms();
+        for (verified, (origin, author)) in verified.into_iter().zip(origins) {
+            let message = match verified {
+                Ok(message) => message,
+                Err(error) => {
+                    verdicts.refuse(origin, author, Refusal::Invalid(error.to_string()), self);
+                    continue;
+                }
+            };
+            let head = self.ingest.head(&message.author).map(|head| (head.sequence, head.id));
+            match check_link(head, &message) {
+                Ok(()) => {
+                    self.ingest.accept(&message);
+                    let contact = contact(&message);
+                    batch.entries.push(Entry { message, received_ms, contact });
+                    batch.origins.push(origin);
+                }
+                Err(LinkError::Known) => verdicts.known(origin),
+                Err(LinkError::Gap { have }) => {
+                    verdicts.refuse(origin, message.author, Refusal::Gap { have }, self);
+                }
+                Err(LinkError::Fork) => {
+                    self.keep_fork(&message);
+                    verdicts.refuse(origin, message.author, Refusal::Fork, self);
+                }
+            }
+        }
+        batch
+    }
+
+    /// A message that its author signed and that contradicts another one: both together are the proof. The other one is in
+    /// the store.
+    fn keep_fork(&self, message: &Message) {
+        tracing::warn!(feed = %message.author, sequence = message.sequence, id = %message.id, "a feed is forked");
+        let key = [b"fork/", &message.author.0[..]].concat();
+        self.set_value_later(key, Some(message.value.to_vec()));
+    }
+
+    /// Waits until the store is not too far behind.
+    async fn storing_room(&self) {
+        std::future::poll_fn(|cx| {
+            if self.ingest.storing.get() < STORING_MAX {
+                return std::task::Poll::Ready(());
+            }
+            *self.ingest.room.borrow_mut() = Some(cx.waker().clone());
+            std::task::Poll::Pending
+        })
+        .await;
+    }
+
+    fn start_storing(self: &Rc<Self>, batch: Batch, durability: Durability) {
+        self.ingest.storing.set(self.ingest.storing.get() + 1);
+        let node = Rc::clone(self);
+        glommio::spawn_local(async move {
+            let (entries, origins) = (batch.entries, batch.origins);
+            let stored = node.store_batch(entries, batch.age, durability).await;
+            node.ingest.storing.set(node.ingest.storing.get() - 1);
+            if let Some(waker) = node.ingest.room.borrow_mut().take() {
+                waker.wake();
+            }
+            let mut verdicts = Verdicts::default();
+            match stored {
+                Ok(entries) => {
+                    origins.iter().for_each(|origin| verdicts.stored(*origin));
+                    node.announce(entries, origins);
+                }
+                Err(entries) => {
+                    for (entry, origin) in entries.iter().zip(origins) {
+                        verdicts.refuse(origin, entry.message.author, Refusal::NotStored, &node);
+                    }
+                }
+            }
+            verdicts.send(&node);
+        })
+        .detach();
+    }
+
+    /// Appends on the blocking thread, which works batch by batch in the order in which they are given to it.
+    async fn store_batch(
+        &self,
+        entries: Vec<Entry>,
+        age: u64,
+        durability: Durability,
+    ) -> Result<Vec<Entry>, Vec<Entry>> {
+        if self.ingest.age.get() != age {
+            return Err(entries);
+        }
+        let append = move |store: &dyn Store| {
+            let appended = store.append(&entries, durability);
+            (entries, appended)
+        };
+        let (entries, appended) = self.write(append).await;
+        match appended {
+            Ok(()) => {
+                self.note_stored(&entries);
+                Ok(entries)
+            }
+            Err(error) => {
+                self.ingest.roll_back();
+                self.report_store(&error);
+                Err(entries)
+            }
+        }
+    }
+
+    fn note_stored(&self, entries: &[Entry]) {
+        self.metrics.stored(entries.len() as u64);
+        let mut heads = self.ingest.heads.borrow_mut();
+        for Entry { message, .. } in entries {
+            let head = Head { sequence: message.sequence, id: message.id };
+            heads.entry(message.author).or_default().stored = Some(head);
+        }
+    }
+
+    /// Stores a message of our own, on the disk before anybody sees it: a lost tail would fork our feed.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the message does not exist then.
+    pub(crate) async fn store_own(self: &Rc<Self>, message: Message) -> Result<(), StoreError> {
+        self.ingest.accept(&message);
+        let contact = contact(&message);
+        let entries = vec![Entry { message, received_ms: wall_ms(), contact }];
+        let age = self.ingest.age.get();
+        match self.store_batch(entries, age, Durability::Disk).await {
+            Ok(entries) => {
+                self.announce(entries, vec![Origin::Ours]);
+                Ok(())
+            }
+            Err(_) => Err(StoreError::Engine("the message could not be stored".to_owned())),
+        }
+    }
+
+    fn announce(&self, entries: Vec<Entry>, origins: Vec<Origin>) {
+        let arrivals: std::sync::Arc<[Arrival]> =
+            entries.into_iter().zip(origins).map(|(entry, origin)| Arrival::new(entry, origin)).collect();
+        self.common.mesh.tell_all(move |node| node.handle_arrivals(&arrivals));
+    }
+}

@@ -1,0 +1,75 @@
+use super::Node;
+use crate::{
+    CallError, PublicKey,
+    runtime::wall_ms,
+    ssb::message::{Message, create},
+};
+use glommio::sync::Semaphore;
+use std::{cell::Cell, rc::Rc};
+
+/// Our own feed, on the shard that owns it.
+pub(crate) struct OwnFeed {
+    /// One message at a time: each names the one before.
+    turn: Semaphore,
+    /// The timestamp of the last message; ours never go back.
+    last_ms: Cell<f64>,
+}
+
+impl Default for OwnFeed {
+    fn default() -> Self {
+        Self { turn: Semaphore::new(1), last_ms: Cell::new(0.0) }
+    }
+}
+
+impl Node {
+    /// Publishes on our own feed; yields the message once it is on the disk.
+    ///
+    /// # Errors
+    /// [`CallError`] when the content makes no valid message or the store refuses.
+    pub(crate) async fn publish(self: &Rc<Self>, content: Vec<u8>) -> Result<Message, CallError> {
+        let owner = self.owner(&self.id());
+        let node = (self.index(), owner);
+        self.common.mesh.ask_later(node, move |node| async move { node.publish_here(&content).await }).await
+    }
+
+    async fn publish_here(self: &Rc<Self>, content: &[u8]) -> Result<Message, CallError> {
+        let _turn =
+            self.own.turn.acquire_permit(1).await.map_err(|error| CallError::new(error.to_string()))?;
+        let head = self.ingest.head(&self.id()).map(|head| (head.sequence, head.id));
+        let now = wall_ms();
+        let timestamp = if now > self.own.last_ms.get() { now } else { self.own.last_ms.get() + 0.001 };
+        let hmac = self.common.options.hmac;
+        let message = create(&self.common.identity, head, timestamp, content, hmac.as_ref())
+            .map_err(|error| CallError::new(error.to_string()))?;
+        self.store_own(message.clone()).await.map_err(|error| CallError::new(error.to_string()))?;
+        self.own.last_ms.set(timestamp);
+        Ok(message)
+    }
+}
+
+impl Node {
+    /// Deletes a feed: its messages, and all that its author said of others. It is asked for again if it is still wanted.
+    ///
+    /// # Errors
+    /// [`CallError`] when it is our own, which would be forked by the next message, or the store refuses.
+    pub(crate) async fn delete_feed(self: &Rc<Self>, feed: PublicKey) -> Result<(), CallError> {
+        if feed == self.id() {
+            return Err(CallError::new("the pub's own feed is not deleted: its next message would fork it"));
+        }
+        let ask = move |node: Rc<Self>| async move {
+            // Nothing of it is accepted from here on until the store has forgotten it.
+            let deleted = node.write(move |store| store.delete_feed(&feed)).await;
+            node.ingest.forget(&feed);
+            deleted
+        };
+        self.ask_later(self.owner(&feed), ask).await.map_err(|error| CallError::new(error.to_string()))?;
+        self.common.mesh.tell_all(move |node| {
+            node.feeds.borrow_mut().delete(&feed);
+            node.tail.borrow_mut().forget(&feed);
+            if node.is_registrar() {
+                node.registrar.forget(node, &feed);
+            }
+        });
+        Ok(())
+    }
+}

@@ -3,12 +3,13 @@
 //! Without Node the test says so and passes, unless `PUSH_MUX_REQUIRE_PEERS=1` asks for a failure. It is one test to
 //! cargo; Node reports the single cases, and their output is shown when one of them fails.
 
+mod npm;
+
+use npm::{both, install, program};
 use std::{
-    env, fs,
-    fs::File,
-    io,
+    env,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
 /// Examples that the suites run, and the variables that tell where they are.
@@ -56,39 +57,4 @@ fn example(name: &str) -> PathBuf {
         path.display()
     );
     path
-}
-
-/// Looks a program up on the path and checks that it runs at all.
-fn program(name: &str) -> Option<PathBuf> {
-    let found = env::split_paths(&env::var_os("PATH")?)
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file())?;
-    let ran = Command::new(&found).arg("--version").output().ok()?;
-    ran.status.success().then_some(found)
-}
-
-/// Installs the packages of the lock file unless that has been done since the lock last changed.
-///
-/// Several test runs may get here at once, so the work is done under a file lock, and only a marker written after a
-/// complete install counts: a `node_modules` left half full by an interrupted run is made anew.
-fn install(npm: &Path, folder: &Path) -> io::Result<()> {
-    // The lock file of npm doubles as ours: it outlives `node_modules`, which npm deletes, and needs no file of its own.
-    let path = folder.join("package-lock.json");
-    let guard = File::open(&path)?;
-    guard.lock()?;
-
-    let lock = fs::read(&path)?;
-    let marker = folder.join("node_modules/.installed-lock.json");
-    if fs::read(&marker).is_ok_and(|installed| installed == lock) {
-        return Ok(());
-    }
-    let output = Command::new(npm).args(["ci", "--ignore-scripts"]).current_dir(folder).output()?;
-    if !output.status.success() {
-        return Err(io::Error::other(both(&output)));
-    }
-    fs::write(marker, lock)
-}
-
-fn both(output: &Output) -> String {
-    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

@@ -206,16 +206,18 @@ impl Exchange {
         }
     }
 
-    /// Whether the feed is wanted, or may be sent to this peer, has changed.
-    pub fn handle_wanted(&mut self, feed: &PublicKey, local: &impl Local) {
+    /// Whether the feed is wanted, or may be sent to this peer, has changed. Yields what is to be told to
+    /// [`Requests`](super::Requests): the peer's claim, which it may have made long ago, or that it has none any more.
+    #[must_use]
+    pub fn handle_wanted(&mut self, feed: &PublicKey, local: &impl Local) -> Option<Claim> {
         if self.saved.is_some() {
-            return;
+            return None;
         }
         let is_wanted = local.wants(feed);
         if is_wanted && !self.rows.contains_key(feed) {
             self.rows.insert(*feed, Row::new(None));
         }
-        let Some(row) = self.rows.get_mut(feed) else { return };
+        let row = self.rows.get_mut(feed)?;
         if is_wanted && row.is(Bit::Named) {
             row.set(Bit::Named, false);
             self.named -= 1;
@@ -225,8 +227,10 @@ impl Exchange {
             if !row.is_untold() && !row.is_told_none() {
                 self.queue_note(feed);
             }
-            return;
+            return Some(Claim { feed: *feed, sequence: None });
         }
+        let sequence = (!row.is_theirs_none()).then(|| row.theirs());
+        let claim = row.is(Bit::Heard).then_some(Claim { feed: *feed, sequence });
         let is_refused = row.is_told_none() || row.is(Bit::RefusedBefore);
         let sequence = local.sequence(feed);
         let is_news = row.is_untold() && (row.theirs() != sequence || sequence == 0);
@@ -234,6 +238,7 @@ impl Exchange {
             self.queue_note(feed);
         }
         self.queue_send(feed, sequence);
+        claim
     }
 
     /// Asks this peer for a feed, or no longer, as [`Requests`](super::Requests) decides.

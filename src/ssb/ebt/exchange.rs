@@ -382,3 +382,169 @@ impl Exchange {
 fn is_shared(feed: &PublicKey, row: &Row, local: &impl Local) -> bool {
     !row.is(Bit::Refused) && local.wants(feed) && local.may_send(feed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// Feeds by number: how far each is here, and whether it may be sent.
+    #[derive(Default)]
+    struct Feeds(BTreeMap<PublicKey, (u32, bool)>);
+
+    impl Feeds {
+        fn of(feeds: &[(u8, u32)]) -> Self {
+            Self(feeds.iter().map(|(byte, sequence)| (feed(*byte), (*sequence, true))).collect())
+        }
+    }
+
+    impl Local for Feeds {
+        fn sequence(&self, feed: &PublicKey) -> u32 {
+            self.0.get(feed).map_or(0, |(sequence, _)| *sequence)
+        }
+
+        fn wants(&self, feed: &PublicKey) -> bool {
+            self.0.contains_key(feed)
+        }
+
+        fn may_send(&self, feed: &PublicKey) -> bool {
+            self.0.get(feed).is_none_or(|(_, may)| *may)
+        }
+
+        fn for_each_wanted(&self, visit: &mut dyn FnMut(&PublicKey)) {
+            self.0.keys().for_each(visit);
+        }
+    }
+
+    fn feed(byte: u8) -> PublicKey {
+        PublicKey([byte; 32])
+    }
+
+    /// What the exchange has to say, by the first byte of the feed.
+    fn said(exchange: &mut Exchange, local: &Feeds) -> Vec<(u8, i32)> {
+        let mut all = Vec::new();
+        let mut frame = Vec::new();
+        while exchange.poll_notes(local, &mut frame) {
+            let notes = Note::read_all(&frame, 1_000_000).expect("notes");
+            all.extend(notes.into_iter().map(|(feed, note)| (feed.0[0], note.number())));
+            frame.clear();
+        }
+        all.sort_unstable();
+        all
+    }
+
+    fn hear(exchange: &mut Exchange, local: &Feeds, notes: &[(u8, i32)]) -> Vec<Claim> {
+        let mut frame = b"{".to_vec();
+        for (byte, number) in notes {
+            Note::from_number((*number).into()).write(&feed(*byte), &mut frame);
+        }
+        frame.push(b'}');
+        let mut claims = Vec::new();
+        exchange.handle_notes(&frame, local, |claim| claims.push(claim)).expect("notes");
+        claims
+    }
+
+    fn acceptor(saved: Clock, local: &Feeds) -> Exchange {
+        Exchange::new(Role::Acceptor, saved, ExchangeLimits::default(), local)
+    }
+
+    #[test]
+    fn an_opener_waits_for_the_first_note_and_an_acceptor_says_at_least_an_empty_one() {
+        let local = Feeds::of(&[(1, 5)]);
+        let mut opener = Exchange::new(Role::Opener, Clock::default(), ExchangeLimits::default(), &local);
+        assert!(!opener.poll_notes(&local, &mut Vec::new()));
+        opener.handle_appended(&feed(1), &local);
+        assert!(!opener.poll_notes(&local, &mut Vec::new()));
+        hear(&mut opener, &local, &[]);
+        assert_eq!(said(&mut opener, &local), [(1, 11)]);
+
+        let mut frame = Vec::new();
+        let nothing = Feeds::default();
+        assert!(acceptor(Clock::default(), &nothing).poll_notes(&nothing, &mut frame));
+        assert_eq!(frame, b"{}");
+    }
+
+    #[test]
+    fn a_peer_that_is_behind_and_does_not_ask_is_told_each_time() {
+        let mut local = Feeds::of(&[(1, 5)]);
+        let mut exchange = acceptor(Clock::default(), &local);
+        said(&mut exchange, &local);
+        // JavaScript forgets whom it asks when that peer is gone, and asks who speaks next.
+        for _ in 0..2 {
+            assert_eq!(hear(&mut exchange, &local, &[(1, 7)])[0].sequence, Some(3));
+            assert_eq!(said(&mut exchange, &local), [(1, 11)]);
+        }
+        assert_eq!(exchange.poll_send(&local), None);
+        local.0.insert(feed(1), (6, true));
+        exchange.handle_appended(&feed(1), &local);
+        assert_eq!(said(&mut exchange, &local), [(1, 13)]);
+        hear(&mut exchange, &local, &[(1, 6)]);
+        assert_eq!(exchange.poll_send(&local), Some((feed(1), 4)));
+        assert!(exchange.owes(&feed(1), 4, &local));
+        hear(&mut exchange, &local, &[(1, 7)]);
+        assert!(!exchange.owes(&feed(1), 4, &local), "it changed its mind");
+    }
+
+    #[test]
+    fn a_feed_that_becomes_wanted_brings_the_claim_made_before() {
+        let mut local = Feeds::default();
+        let mut exchange = acceptor(Clock::default(), &local);
+        said(&mut exchange, &local);
+        assert_eq!(hear(&mut exchange, &local, &[(1, 8), (2, -1)]), []);
+        assert_eq!(said(&mut exchange, &local), [(1, -1)], "no answer to a −1");
+        hear(&mut exchange, &local, &[(1, 8)]);
+        assert_eq!(said(&mut exchange, &local), [], "answered once");
+        local = Feeds::of(&[(1, 0)]);
+        let claim = exchange.handle_wanted(&feed(1), &local);
+        assert_eq!(claim, Some(Claim { feed: feed(1), sequence: Some(4) }));
+        exchange.set_receive(&feed(1), true, &local);
+        assert_eq!(said(&mut exchange, &local), [(1, 0)]);
+        exchange.refuse(&feed(1));
+        assert_eq!(said(&mut exchange, &local), [(1, -1)]);
+        assert_eq!(exchange.handle_message(&feed(1), 1, &local), Arrival::Unasked);
+    }
+
+    #[test]
+    fn a_million_feeds_that_nobody_wants_are_not_kept() {
+        let local = Feeds::default();
+        let limits = ExchangeLimits { unwanted_max: 100, answers_max: 50, ..ExchangeLimits::default() };
+        let mut exchange = Exchange::new(Role::Acceptor, Clock::default(), limits, &local);
+        for round in 0..20_u32 {
+            let mut frame = b"{".to_vec();
+            for number in 0..1_000 {
+                let mut bytes = [7; 32];
+                bytes[1..5].copy_from_slice(&(round * 1_000 + number).to_be_bytes());
+                Note::new(1, true).write(&PublicKey(bytes), &mut frame);
+            }
+            frame.push(b'}');
+            exchange.handle_notes(&frame, &local, |claim| panic!("{claim:?}")).expect("notes");
+        }
+        assert_eq!(exchange.feeds(), 100);
+        assert_eq!(said(&mut exchange, &local).len(), 150);
+        assert_eq!(exchange.clock().len(), 100);
+    }
+
+    #[test]
+    fn a_duplicate_ends_the_asking_and_long_feeds_take_turns() {
+        let local = Feeds::of(&[(1, 100), (2, 3)]);
+        let mut exchange = acceptor(Clock::default(), &local);
+        said(&mut exchange, &local);
+        hear(&mut exchange, &local, &[(1, 0), (2, 0)]);
+        exchange.set_receive(&feed(1), true, &local);
+        said(&mut exchange, &local);
+        assert_eq!(exchange.handle_message(&feed(1), 50, &local), Arrival::Duplicate { was_asked: true });
+        assert_eq!(exchange.handle_message(&feed(1), 51, &local), Arrival::Duplicate { was_asked: false });
+        assert_eq!(exchange.handle_message(&feed(1), 101, &local), Arrival::Fresh);
+        assert_eq!(said(&mut exchange, &local), [(1, 201)]);
+        hear(&mut exchange, &local, &[(1, -1)]);
+        hear(&mut exchange, &local, &[(1, 0)]);
+        let turns: Vec<_> = std::iter::from_fn(|| {
+            let (feed, from) = exchange.poll_send(&local)?;
+            exchange.handle_sent(&feed, from + 1, &local);
+            Some((feed.0[0], from))
+        })
+        .take(4)
+        .collect();
+        assert_eq!(turns, [(1, 1), (2, 1), (1, 3), (2, 3)]);
+    }
+}

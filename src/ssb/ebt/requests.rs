@@ -324,3 +324,114 @@ impl Feed {
         Some(next)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FEED: PublicKey = PublicKey([1; 32]);
+
+    const fn at(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn requests(head: u32) -> Requests {
+        let mut requests = Requests::new(at(3_000));
+        requests.handle_wanted(&FEED, Some(head));
+        requests
+    }
+
+    fn decisions(requests: &mut Requests, now: Duration) -> Vec<(u64, bool)> {
+        std::iter::from_fn(|| requests.poll(now)).map(|decision| (decision.conn, decision.receive)).collect()
+    }
+
+    #[test]
+    fn a_silent_peer_is_left_for_each_other_in_turn() {
+        let mut requests = requests(5);
+        for conn in 1..=3 {
+            requests.handle_claim(at(0), conn, &FEED, Some(9));
+        }
+        assert_eq!(decisions(&mut requests, at(0)), [(1, true)]);
+        assert_eq!(decisions(&mut requests, at(2_999)), []);
+        assert_eq!(requests.next_deadline(), Some(at(3_000)));
+        for (turn, [from, to]) in [[1, 2], [2, 3], [3, 1], [1, 2]].into_iter().enumerate() {
+            let now = at(3_000 * (turn as u64 + 1));
+            assert_eq!(decisions(&mut requests, now), [(from, false), (to, true)], "turn {turn}");
+        }
+        requests.handle_progress(at(12_001), &FEED, 9, Some(2));
+        assert_eq!(decisions(&mut requests, at(60_000)), [], "nobody owes any more");
+        assert_eq!((requests.next_deadline(), requests.asked(&FEED)), (None, Some(2)));
+    }
+
+    #[test]
+    fn a_peer_at_work_on_other_feeds_keeps_one_for_a_while() {
+        let mut requests = requests(0);
+        let other = PublicKey([2; 32]);
+        requests.handle_wanted(&other, Some(0));
+        for conn in 1..=2 {
+            requests.handle_claim(at(0), conn, &FEED, Some(9));
+        }
+        assert_eq!(decisions(&mut requests, at(0)), [(1, true)]);
+        for second in 1..30 {
+            let now = at(second * 1_000);
+            requests.handle_progress(now, &other, u32::try_from(second).expect("small"), Some(1));
+            assert_eq!(decisions(&mut requests, now), [], "{second} s");
+        }
+        assert_eq!(decisions(&mut requests, at(30_000)), [(1, false), (2, true)]);
+    }
+
+    #[test]
+    fn the_feed_of_a_peer_that_is_gone_is_asked_of_another() {
+        let mut requests = requests(9);
+        assert!(requests.ask_first(at(0), 1, &FEED));
+        assert!(!requests.ask_first(at(0), 2, &FEED));
+        requests.handle_claim(at(0), 2, &FEED, Some(9));
+        assert_eq!(decisions(&mut requests, at(0)), []);
+        requests.handle_gone(at(1), 1);
+        assert_eq!(decisions(&mut requests, at(1)), [(2, true)], "for what is to come");
+        requests.handle_claim(at(2), 2, &FEED, None);
+        assert_eq!((decisions(&mut requests, at(2)), requests.asked(&FEED)), (vec![], None));
+    }
+
+    #[test]
+    fn who_is_ahead_is_asked_instead_of_who_has_nothing_new() {
+        let mut requests = requests(9);
+        requests.handle_claim(at(0), 1, &FEED, Some(9));
+        requests.handle_claim(at(0), 2, &FEED, Some(10));
+        assert_eq!(decisions(&mut requests, at(0)), [(1, true), (1, false), (2, true)]);
+        requests.handle_duplicate(at(1), 2, &FEED);
+        assert_eq!(decisions(&mut requests, at(1)), [(2, true)], "the only one, from where we are");
+    }
+
+    #[test]
+    fn a_peer_that_sent_what_does_not_verify_is_not_asked_again() {
+        let mut requests = requests(0);
+        requests.handle_claim(at(0), 1, &FEED, Some(9));
+        requests.handle_refused(at(1), 1, &FEED);
+        requests.handle_claim(at(2), 1, &FEED, Some(90));
+        assert_eq!(decisions(&mut requests, at(2)), [(1, true), (1, false)]);
+        requests.handle_claim(at(3), 2, &FEED, Some(1));
+        assert_eq!(decisions(&mut requests, at(99_000)), [(2, true)]);
+        requests.handle_wanted(&FEED, None);
+        assert_eq!(decisions(&mut requests, at(99_000)), [(2, false)]);
+        requests.handle_claim(at(99_000), 2, &FEED, Some(10));
+        assert_eq!((decisions(&mut requests, at(99_000)), requests.next_deadline()), (vec![], None));
+    }
+
+    #[test]
+    fn feeds_are_spread_over_the_peers_that_have_them() {
+        let mut requests = Requests::new(at(3_000));
+        let feeds: Vec<_> = (0..40).map(|byte| PublicKey([byte; 32])).collect();
+        for feed in &feeds {
+            requests.handle_wanted(feed, Some(0));
+            // The first who claims is asked; who is gone leaves its feeds to all.
+            for conn in 1..=5 {
+                requests.handle_claim(at(0), conn, feed, Some(3));
+            }
+        }
+        requests.handle_gone(at(0), 1);
+        for conn in 2..=5 {
+            assert_eq!(feeds.iter().filter(|feed| requests.asked(feed) == Some(conn)).count(), 10);
+        }
+    }
+}

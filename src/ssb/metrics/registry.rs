@@ -147,11 +147,11 @@ impl Metrics {
         snapshot
     }
 
-    /// Puts a snapshot on the board every [`PUBLISH_EVERY`]. Never ends: who starts it as a task cancels that before the shard
-    /// ends.
-    pub async fn publish(self: Rc<Self>, shard: Shard, board: Board) {
-        loop {
+    /// Puts a snapshot on the board every [`PUBLISH_EVERY`], until the shard it runs on ends. Holds nothing of the shard meanwhile.
+    pub async fn publish(self: Rc<Self>, board: Board) {
+        while let Some(shard) = Shard::current() {
             board.publish(self.snapshot(&shard));
+            drop(shard);
             sleep(PUBLISH_EVERY).await;
         }
     }

@@ -1,7 +1,7 @@
 //! The limits an operator may set. Each has a default that stops the attack it is there for; see `docs/OPERATIONS.md`.
 
 use super::{
-    settings::{Setting, Shape, Shown, only},
+    settings::{Setting, Shape, Shown, only, put},
     values::{bytes, number, seconds, show_bytes},
 };
 
@@ -12,7 +12,7 @@ macro_rules! count {
             shape: Shape::One,
             value: "N",
             help: $help,
-            set: |to, values| Ok(to.options.$($field).+ = number(only(values)?, $min)?),
+            set: |to, values| put(&mut to.options.$($field).+, || number(only(values)?, $min)),
             show: |of| Shown::Bare(of.options.$($field).+.to_string()),
         }
     };
@@ -25,7 +25,7 @@ macro_rules! size {
             shape: Shape::One,
             value: "BYTES",
             help: $help,
-            set: |to, values| Ok(to.options.$($field).+ = bytes(only(values)?)?),
+            set: |to, values| put(&mut to.options.$($field).+, || bytes(only(values)?)),
             show: |of| Shown::Text(show_bytes(of.options.$($field).+)),
         }
     };
@@ -38,7 +38,7 @@ macro_rules! time {
             shape: Shape::One,
             value: "SECONDS",
             help: $help,
-            set: |to, values| Ok(to.options.$($field).+ = seconds(only(values)?)?),
+            set: |to, values| put(&mut to.options.$($field).+, || seconds(only(values)?)),
             show: |of| Shown::Bare(of.options.$($field).+.as_secs().to_string()),
         }
     };

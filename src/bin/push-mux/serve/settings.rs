@@ -56,6 +56,12 @@ pub(super) fn only(values: &[String]) -> Result<&str, String> {
     }
 }
 
+/// Sets a field, if the value can be read.
+pub(super) fn put<T>(field: &mut T, read: impl FnOnce() -> Result<T, String>) -> Result<(), String> {
+    *field = read()?;
+    Ok(())
+}
+
 fn optional(value: Option<impl ToString>) -> Shown {
     value.map_or(Shown::Unset, |value| Shown::Text(value.to_string()))
 }
@@ -87,7 +93,7 @@ const SETTINGS: &[Setting] = &[
         shape: Shape::One,
         value: "DIR",
         help: "Where identity, feeds and blobs are kept [default: $XDG_DATA_HOME/push-mux, ~/.local/share/push-mux]",
-        set: |to, values| Ok(to.options.dir = PathBuf::from(only(values)?)),
+        set: |to, values| put(&mut to.options.dir, || Ok(PathBuf::from(only(values)?))),
         show: |of| path(Some(&of.options.dir)),
     },
     Setting {
@@ -96,7 +102,7 @@ const SETTINGS: &[Setting] = &[
         value: "ADDRESS",
         help: "Where peers come in: net:HOST:PORT~shs, ws://HOST:PORT~shs, wss://HOST:PORT~shs, unix:/PATH; may be repeated \
                [default: net:127.0.0.1:8008~shs]",
-        set: |to, values| Ok(to.listen = each(values, listener)?),
+        set: |to, values| put(&mut to.listen, || each(values, listener)),
         show: |of| texts(&of.listen),
     },
     Setting {
@@ -104,7 +110,7 @@ const SETTINGS: &[Setting] = &[
         shape: Shape::Flag,
         value: "",
         help: "Leave DIR/socket out, by which the commands of the same user reach the server",
-        set: |to, values| Ok(to.has_socket = !flag(only(values)?)?),
+        set: |to, values| put(&mut to.has_socket, || Ok(!flag(only(values)?)?)),
         show: |of| Shown::Flag(!of.has_socket),
     },
     Setting {
@@ -112,7 +118,7 @@ const SETTINGS: &[Setting] = &[
         shape: Shape::Many,
         value: "ADDRESS",
         help: "A peer to keep a connection to, net:HOST:PORT~shs:KEY; may be repeated",
-        set: |to, values| Ok(to.options.connect = each(values, dialled)?),
+        set: |to, values| put(&mut to.options.connect, || each(values, dialled)),
         show: |of| texts(&of.options.connect),
     },
     Setting {
@@ -120,7 +126,7 @@ const SETTINGS: &[Setting] = &[
         shape: Shape::One,
         value: "N",
         help: "How far in the follow graph feeds are replicated: 0 is the pub's own, 1 those it follows [default: 2]",
-        set: |to, values| Ok(to.options.hops = number(only(values)?, 0)?),
+        set: |to, values| put(&mut to.options.hops, || number(only(values)?, 0)),
         show: |of| Shown::Bare(of.options.hops.to_string()),
     },
     Setting {
@@ -128,7 +134,7 @@ const SETTINGS: &[Setting] = &[
         shape: Shape::Many,
         value: "FEED",
         help: "A feed to replicate whatever the graph says, @...=.ed25519; may be repeated",
-        set: |to, values| Ok(to.options.replicate = each(values, feed)?),
+        set: |to, values| put(&mut to.options.replicate, || each(values, feed)),
         show: |of| texts(&of.options.replicate),
     },
     Setting {
@@ -136,7 +142,7 @@ const SETTINGS: &[Setting] = &[
         shape: Shape::One,
         value: "BASE64",
         help: "The network to be in, base64 of 32 bytes [default: the main network]",
-        set: |to, values| Ok(to.network = NetworkKey::new(key(only(values)?)?)),
+        set: |to, values| put(&mut to.network, || Ok(NetworkKey::new(key(only(values)?)?))),
         show: |of| Shown::Secret(of.network != NetworkKey::MAIN),
     },
     Setting {
@@ -144,7 +150,7 @@ const SETTINGS: &[Setting] = &[
         shape: Shape::One,
         value: "BASE64",
         help: "The key of networks whose messages are signed over an HMAC, base64 of 32 bytes",
-        set: |to, values| Ok(to.options.hmac = Some(HmacKey(key(only(values)?)?))),
+        set: |to, values| put(&mut to.options.hmac, || Ok(Some(HmacKey(key(only(values)?)?)))),
         show: |of| Shown::Secret(of.options.hmac.is_some()),
     },
     Setting {
@@ -152,7 +158,7 @@ const SETTINGS: &[Setting] = &[
         shape: Shape::One,
         value: "HOST",
         help: "The host that invites name [default: that of the first listener]",
-        set: |to, values| Ok(to.options.host = Some(host(only(values)?)?)),
+        set: |to, values| put(&mut to.options.host, || Ok(Some(host(only(values)?)?))),
         show: |of| optional(of.options.host.as_ref()),
     },
     Setting {
@@ -160,7 +166,7 @@ const SETTINGS: &[Setting] = &[
         shape: Shape::One,
         value: "FILE",
         help: "The certificates of wss listeners, PEM",
-        set: |to, values| Ok(to.tls_certificate = Some(only(values)?.into())),
+        set: |to, values| put(&mut to.tls_certificate, || Ok(Some(only(values)?.into()))),
         show: |of| path(of.tls_certificate.as_ref()),
     },
     Setting {
@@ -168,7 +174,7 @@ const SETTINGS: &[Setting] = &[
         shape: Shape::One,
         value: "FILE",
         help: "The private key that belongs to the certificate, PEM",
-        set: |to, values| Ok(to.tls_key = Some(only(values)?.into())),
+        set: |to, values| put(&mut to.tls_key, || Ok(Some(only(values)?.into()))),
         show: |of| path(of.tls_key.as_ref()),
     },
     Setting {
@@ -176,7 +182,7 @@ const SETTINGS: &[Setting] = &[
         shape: Shape::One,
         value: "N",
         help: "Shards to run [default: one per CPU the process may use]",
-        set: |to, values| Ok(to.options.serve.shards = Some(number(only(values)?, 1)?)),
+        set: |to, values| put(&mut to.options.serve.shards, || Ok(Some(number(only(values)?, 1)?))),
         show: |of| of.options.serve.shards.map_or(Shown::Unset, |shards| Shown::Bare(shards.to_string())),
     },
     Setting {
@@ -195,7 +201,7 @@ const SETTINGS: &[Setting] = &[
         shape: Shape::One,
         value: "NAME",
         help: "Congestion control of TCP connections, such as cubic or bbr [default: the system's]",
-        set: |to, values| Ok(to.options.serve.congestion = Some(only(values)?.to_owned())),
+        set: |to, values| put(&mut to.options.serve.congestion, || Ok(Some(only(values)?.to_owned()))),
         show: |of| optional(of.options.serve.congestion.as_ref()),
     },
     Setting {
@@ -216,7 +222,7 @@ const SETTINGS: &[Setting] = &[
         shape: Shape::One,
         value: "text|json",
         help: "How the log is written to standard error [default: text]",
-        set: |to, values| Ok(to.log.format = Format::from_name(only(values)?)?),
+        set: |to, values| put(&mut to.log.format, || Format::from_name(only(values)?)),
         show: |of| Shown::Text(of.log.format.name().to_owned()),
     },
     Setting {
@@ -224,7 +230,7 @@ const SETTINGS: &[Setting] = &[
         shape: Shape::One,
         value: "FILTER",
         help: "What is logged, such as push_mux=debug; PUSH_MUX_LOG sets it too [default: push_mux=info]",
-        set: |to, values| Ok(to.log.filter = logs::filter(only(values)?)?),
+        set: |to, values| put(&mut to.log.filter, || logs::filter(only(values)?)),
         show: |of| Shown::Text(of.log.filter.clone()),
     },
 ];

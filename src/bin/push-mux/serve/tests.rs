@@ -165,7 +165,6 @@ fn what_is_printed_reads_back_and_has_no_key() {
     }
     for words in [words, Vec::new()] {
         let text = print(&resolve(&args(&words), &environment(&[]), None).expect("it resolves"));
-        assert!(!text.contains(&KEYS[1][..20]) || words.is_empty() || !text.contains("key = \"A"), "{text}");
         assert!(!text.contains("network-key =") && !text.contains("hmac-key ="), "{text}");
         let again = of_file(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let without_keys = |text: &str| {

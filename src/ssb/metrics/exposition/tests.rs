@@ -118,3 +118,21 @@ fn what_no_shard_knows_is_left_out() {
     let page = render(&[]);
     assert!(!page.contains("store_bytes") && page.contains("push_mux_stalls_total 0\n"), "{page}");
 }
+
+#[test]
+fn the_docs_name_every_family_and_no_other() {
+    let docs = include_str!("../../../../docs/OPERATIONS.md");
+    let page = render(&[full()]);
+    let mut known = BTreeSet::new();
+    for line in page.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, kind) = line.split_once(' ').expect("a name and a type");
+        let suffix = if kind == "counter" { "_total" } else { "" };
+        let name = format!("{name}{suffix}");
+        assert!(docs.contains(&format!("`{name}`")), "docs/OPERATIONS.md does not name {name}");
+        known.insert(name);
+    }
+    let words = docs.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    for word in words.filter(|word| word.starts_with("push_mux_")) {
+        assert!(known.contains(word), "docs/OPERATIONS.md names {word}, which is on no page");
+    }
+}

@@ -156,7 +156,7 @@ fn enter(
 ) -> crate::Result<Rc<dyn Service>> {
     let node = Node::new(Arc::clone(common), shard, start)?;
     common.mesh.join(shard, Rc::clone(&node))?;
-    shard.spawn(Rc::clone(&node.metrics).publish(shard.clone(), board.clone()));
+    shard.spawn(Rc::clone(&node.metrics).publish(board.clone()));
     shard.spawn(Rc::clone(&node).watch_requests());
     let router = calls::router(&node);
     *node.dialled.borrow_mut() = Some(dispatch(router.clone(), common, Some((&node, true))));

@@ -250,8 +250,9 @@ impl Node {
         for peer in self.exchanges.borrow().values() {
             let local = Local::new(self, peer);
             let mut exchange = peer.exchange.borrow_mut();
-            feeds.iter().for_each(|feed| exchange.handle_wanted(feed, &local));
+            let claims = feeds.iter().filter_map(|feed| exchange.handle_wanted(feed, &local)).collect();
             drop(exchange);
+            self.tell_claims(peer.id(), claims);
             peer.wake();
         }
     }
@@ -264,7 +265,8 @@ impl Node {
             } else {
                 peer.blocked_by.borrow_mut().remove(author);
             }
-            peer.exchange.borrow_mut().handle_wanted(author, &Local::new(self, peer));
+            let claim = peer.exchange.borrow_mut().handle_wanted(author, &Local::new(self, peer));
+            self.tell_claims(peer.id(), claim.into_iter().collect());
             peer.wake();
         }
     }

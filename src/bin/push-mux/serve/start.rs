@@ -2,26 +2,23 @@
 
 use super::resolve::Resolved;
 use push_mux::{
-    Address, Router, Server,
+    Address,
     runtime::{Credentials, TlsAcceptor, identity_file},
-    ssb::metrics::{Board, Metrics, MetricsServer},
+    ssb::{
+        Pub,
+        metrics::{Board, MetricsServer},
+    },
 };
-use std::{io::Write, rc::Rc, sync::Arc};
+use std::{io::Write, sync::Arc};
 
 /// Runs the server until it is told to stop.
 pub(crate) fn start(mut resolved: Resolved) -> Result<(), String> {
     load_keys(&mut resolved)?;
-    let server = Server::bind_all(&resolved.listeners()).map_err(|error| error.to_string())?;
-    let server = server.options(resolved.options.serve.clone());
-    let board = Board::default();
-    let _metrics = serve_metrics(&resolved, &board)?;
+    let listeners = resolved.listeners();
+    let server = Pub::bind(resolved.options.clone(), &listeners).map_err(|error| error.to_string())?;
+    let _metrics = serve_metrics(&resolved, &server.board())?;
     announce(&server.addresses())?;
-    let ended = server.serve(move |_shard| {
-        let metrics = Rc::new(Metrics::default());
-        glommio::spawn_local(Rc::clone(&metrics).publish(board.clone())).detach();
-        Router::new().observe(metrics)
-    });
-    ended.map_err(|error| error.to_string())
+    server.serve().map_err(|error| error.to_string())
 }
 
 /// Loads the identity, which is made at the first start, and the certificate.

@@ -3,6 +3,9 @@
 
 #[path = "../../tests/it/fuzz_bodies.rs"]
 pub(crate) mod fuzz_bodies;
+#[cfg(feature = "ssb")]
+#[path = "../../tests/it/fuzz_notes.rs"]
+pub(crate) mod fuzz_notes;
 #[path = "../../tests/it/fuzz_secret.rs"]
 pub(crate) mod fuzz_secret;
 #[path = "../../tests/it/ops.rs"]

@@ -196,7 +196,7 @@ fn life(js: Js, seed: u64) -> Js {
                         // Only more of it: a peer of JavaScript that lets go of a feed says nothing of it.
                         wants[0][n] = true;
                         rig.js(&json!({"op": "request", "feed": name(n).to_string(), "value": true}));
-                    } else if n % 2 == 0 {
+                    } else if n.is_multiple_of(2) {
                         wants[1][n] = !wants[1][n];
                         rig.net.set_wanted(0, &name(n), wants[1][n]);
                     }

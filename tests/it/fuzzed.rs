@@ -1,5 +1,7 @@
 //! The fuzz bodies, as ordinary tests: shrunk when they fail, and a longer run from a printed seed.
 
+#[cfg(feature = "ssb")]
+use crate::fuzz_notes;
 use crate::{fuzz_bodies, fuzz_secret};
 use proptest::prelude::*;
 
@@ -96,6 +98,39 @@ fn seeded_box_streams() {
     for mut random in seeds(150) {
         let count = random.below(20_000);
         fuzz_secret::boxstream_bytes(&random.bytes(count));
+    }
+}
+
+#[cfg(feature = "ssb")]
+#[test]
+fn seeded_notes_and_wants() {
+    let key = push_mux::PublicKey([1; 32]);
+    let blob = push_mux::ssb::BlobId([1; 32]);
+    let parts = ["{", "}", ",", ":", "\"", "clock", "-1", "1.0", "1e9", "[", "]", "null", "\\u0040"];
+    for mut random in seeds(300) {
+        let mut text = String::from("{");
+        for _ in 0..random.below(20) {
+            let part = parts[random.below(parts.len())];
+            match random.below(6) {
+                0 => text.push_str(part),
+                1 => text.push_str("\"clock\":{"),
+                2 => text.push_str(&format!("\"{blob}\":-{},", random.below(4))),
+                _ => text.push_str(&format!("\"{key}\":{},", random.next() % 1_000)),
+            }
+        }
+        fuzz_notes::notes_bytes(text.as_bytes());
+        fuzz_notes::notes_bytes((text.trim_end_matches(',').to_owned() + "}").as_bytes());
+        let count = random.below(400);
+        fuzz_notes::notes_bytes(&random.bytes(count));
+    }
+}
+
+#[cfg(feature = "ssb")]
+#[test]
+fn seeded_operations_on_an_exchange() {
+    for mut random in seeds(100) {
+        let count = random.below(3_000);
+        fuzz_notes::exchange_ops(&random.bytes(count));
     }
 }
 

@@ -41,6 +41,8 @@ mod fairness;
 mod flow;
 mod frames;
 mod fuzz_bodies;
+#[cfg(feature = "ssb")]
+mod fuzz_notes;
 mod fuzz_secret;
 mod fuzzed;
 mod limits;

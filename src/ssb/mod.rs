@@ -19,6 +19,7 @@ mod node;
 mod options;
 mod server;
 pub mod store;
+pub mod wants;
 
 pub use self::{
     id::{BlobId, IdError, MessageId},

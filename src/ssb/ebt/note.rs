@@ -1,5 +1,6 @@
 use crate::PublicKey;
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use std::{fmt, io::Write};
 
 /// Highest sequence that fits a note: JavaScript shifts in 32 bits.
@@ -103,32 +104,25 @@ impl<'de> Visitor<'de> for &mut Notes {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut is_wrapped = false;
         while let Some(key) = map.next_key_seed(KeySeed)? {
+            let value: &RawValue = map.next_value()?;
             match key {
-                Key::Feed(_) if is_wrapped => drop(map.next_value::<IgnoredAny>()?),
-                Key::Feed(feed) => {
-                    let note = map.next_value_seed(NumberSeed)?;
+                Key::Feed(feed) if !is_wrapped => {
                     if self.entries.len() >= self.entries_max {
                         self.is_over = true;
                         return Err(de::Error::custom("too many feeds"));
                     }
-                    self.entries.push((feed, note));
+                    self.entries.push((feed, number(value)));
                 }
-                Key::Clock if !self.is_inner => {
-                    let mut inner = Notes {
-                        entries: Vec::new(),
-                        entries_max: self.entries_max,
-                        is_over: false,
-                        is_inner: true,
-                    };
-                    let is_object = map.next_value_seed(ClockSeed(&mut inner));
-                    self.is_over |= inner.is_over;
-                    if is_object? {
-                        // What stands beside a clock belongs to protocols to come.
-                        is_wrapped = true;
-                        self.entries = inner.entries;
-                    }
+                Key::Clock if !self.is_inner && value.get().starts_with('{') => {
+                    // What stands beside a clock belongs to protocols to come.
+                    is_wrapped = true;
+                    self.is_inner = true;
+                    self.entries.clear();
+                    let mut json = serde_json::Deserializer::from_str(value.get());
+                    json.deserialize_map(&mut *self).map_err(de::Error::custom)?;
+                    self.is_inner = false;
                 }
-                Key::Clock | Key::Other => drop(map.next_value::<IgnoredAny>()?),
+                _ => {}
             }
         }
         Ok(())
@@ -168,109 +162,12 @@ impl Visitor<'_> for KeySeed {
     }
 }
 
-/// Any value; what is no integer says −1.
-struct NumberSeed;
-
-impl<'de> DeserializeSeed<'de> for NumberSeed {
-    type Value = Note;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Note, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for NumberSeed {
-    type Value = Note;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Note, E> {
-        Ok(Note::from_number(number))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Note, E> {
-        Ok(i64::try_from(number).map_or(Note::NONE, Note::from_number))
-    }
-
-    // `4.0` is an integer in JavaScript.
-    fn visit_f64<E>(self, number: f64) -> Result<Note, E> {
-        let is_integer = number.fract() == 0.0 && (0.0..=f64::from(i32::MAX)).contains(&number);
-        #[expect(clippy::cast_possible_truncation, reason = "an integer within the bounds of the type")]
-        Ok(if is_integer { Note(number as i32) } else { Note::NONE })
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Note, E> {
-        Ok(Note::NONE)
-    }
-
-    fn visit_unit<E>(self) -> Result<Note, E> {
-        Ok(Note::NONE)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Note, E> {
-        Ok(Note::NONE)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Note, A::Error> {
-        IgnoredAny.visit_seq(seq).map(|_| Note::NONE)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Note, A::Error> {
-        IgnoredAny.visit_map(map).map(|_| Note::NONE)
-    }
-}
-
-/// The value of `clock`: notes if it is an object, nothing otherwise. Yields whether it was.
-struct ClockSeed<'a>(&'a mut Notes);
-
-impl<'de> DeserializeSeed<'de> for ClockSeed<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ClockSeed<'_> {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<bool, A::Error> {
-        self.0.visit_map(map).map(|()| true)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<bool, A::Error> {
-        IgnoredAny.visit_seq(seq).map(|_| false)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_unit<E>(self) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<bool, E> {
-        Ok(false)
-    }
+/// A value as it stands. What is no integer says −1; `4.0` is one in JavaScript.
+fn number(value: &RawValue) -> Note {
+    let number: Option<f64> = value.get().parse().ok();
+    let is_integer = |number: &f64| number.fract() == 0.0 && (0.0..=f64::from(i32::MAX)).contains(number);
+    #[expect(clippy::cast_possible_truncation, reason = "an integer within the bounds of the type")]
+    number.filter(is_integer).map_or(Note::NONE, |number| Note(number as i32))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //!
 //! Contract: a batch is stored whole or not at all; after a crash at any moment the store opens and every feed in it is a prefix of what was appended.
 
+mod blobs;
 mod engine;
 mod journal;
 mod keys;
@@ -17,7 +18,12 @@ mod space;
 #[cfg(test)]
 mod suite;
 
-pub use self::{memory::MemoryStore, on_disk::FjallStore, options::StoreOptions};
+pub use self::{
+    blobs::{BlobError, BlobReader, BlobStore, BlobWriter, CHUNK_BYTES},
+    memory::MemoryStore,
+    on_disk::FjallStore,
+    options::StoreOptions,
+};
 
 use super::{MessageId, message::Message};
 use crate::PublicKey;

@@ -244,7 +244,7 @@ fn content(store: &dyn Store) -> Content {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
     #[test]
     fn the_two_stores_agree(operations in prop::collection::vec(operation(), 1..25)) {
         let dir = tempfile::tempdir().unwrap();

@@ -44,6 +44,7 @@ mod transport;
 mod wakers;
 mod worker;
 
+#[cfg(feature = "ssb")]
 pub(crate) use self::clock::Clock;
 pub use self::{
     admission::HandshakeLimits,

@@ -96,10 +96,10 @@ mod tests {
         tail.push(message(2, 9));
         assert_eq!(sequences(&tail, 1, 3), [3, 4]);
         tail.push(message(2, 10));
-        assert_eq!(sequences(&tail, 1, 1), [], "the first is gone, so a range from it is not here");
+        assert!(sequences(&tail, 1, 1).is_empty(), "the first is gone, so a range from it is not here");
         assert_eq!(sequences(&tail, 1, 2), [2, 3, 4]);
         assert_eq!(sequences(&tail, 2, 9), [9, 10]);
-        assert_eq!(sequences(&tail, 2, 11), []);
+        assert!(sequences(&tail, 2, 11).is_empty());
     }
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
         tail.push(message(1, 1));
         assert_eq!(sequences(&tail, 1, 1), [1]);
         tail.forget(&PublicKey([1; 32]));
-        assert_eq!(sequences(&tail, 1, 1), []);
+        assert!(sequences(&tail, 1, 1).is_empty());
         assert_eq!(tail.bytes, 0);
         for _ in 0..3 {
             tail.push(message(2, 1));

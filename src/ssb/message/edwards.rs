@@ -28,9 +28,14 @@ pub(super) fn halves(signature: &[u8; 64]) -> Option<([u8; 32], Scalar)> {
     Some((r.try_into().ok()?, s))
 }
 
-/// Whether R = sB - hA, byte by byte.
+/// The point that the first half of a signature must be: sB - hA.
+pub(super) fn recover(key: &EdwardsPoint, s: &Scalar, challenge: &Scalar) -> EdwardsPoint {
+    EdwardsPoint::vartime_double_scalar_mul_basepoint(challenge, &-key, s)
+}
+
+/// Whether a signature is right, byte by byte.
 pub(super) fn verify(key: &EdwardsPoint, signature: &[u8; 64], challenge: &Scalar) -> bool {
     let Some((r, s)) = halves(signature) else { return false };
-    let found = EdwardsPoint::vartime_double_scalar_mul_basepoint(challenge, &-key, &s);
+    let found = recover(key, &s, challenge);
     found.compress().0 == r && !found.is_small_order()
 }

@@ -3,6 +3,7 @@
 //! Pure. Contract: `Unchecked::parse` then `Verifier::verify` accept exactly what npm `ssb-validate` 4 with libsodium accepts, message by
 //! message, whatever the batch; `check_link` is the rule that joins messages to a feed.
 
+mod batch;
 mod canonical;
 mod contact;
 mod create;
@@ -15,6 +16,7 @@ mod reader;
 mod reorder;
 mod shape;
 mod unchecked;
+mod verifier;
 
 pub use self::{
     contact::contact,
@@ -24,6 +26,7 @@ pub use self::{
     member::Member,
     peek::{Peeked, peek},
     unchecked::Unchecked,
+    verifier::Verifier,
 };
 
 use super::MessageId;

@@ -40,7 +40,7 @@ use super::{
 use crate::{
     Address, Keypair, PublicKey,
     mux::Time,
-    runtime::{ConnectOptions, Mesh, Result, Service, Shard, Shutdown, Worker},
+    runtime::{ConnectOptions, Error, Mesh, Result, Service, Shard, Shutdown, Worker, identity_file},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -121,6 +121,8 @@ pub(crate) struct Node {
 impl Node {
     /// The state of this shard, with what the store had when the process started.
     pub(crate) fn new(common: Arc<Common>, shard: &Shard, start: &Start) -> Result<Rc<Self>> {
+        let seed = identity_file::draw_seed().map_err(|error| Error::Options(error.to_string()))?;
+        let seed = *seed.as_bytes();
         let requests = RefCell::new(Requests::new(common.options.request_switch));
         let node = Rc::new(Self {
             common,
@@ -129,7 +131,7 @@ impl Node {
             metrics: Rc::default(),
             is_read_only: Cell::new(false),
             tail: RefCell::default(),
-            ingest: Ingest::default(),
+            ingest: Ingest::new(seed),
             intakes: RefCell::default(),
             // Unique in the process: the shard's number stands above the count.
             next_id: Cell::new((shard.index() as u64) << 48),

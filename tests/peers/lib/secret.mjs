@@ -39,6 +39,9 @@ export const withKey = (address, keys) => address.replace(/~shs:.*$/, `~shs:${ke
 /** The address with another port in it. */
 export const withPort = (address, port) => address.replace(/:\d+(?=~)/, `:${port}`)
 
+/** The port of an address of TCP or WebSocket; NaN of any other. */
+export const portOf = (address) => Number(/:(\d+)(?:~|$)/.exec(address)?.[1])
+
 /** A port that nobody listened on a moment ago. multiserver cannot tell which port the system chose. */
 export async function freePort () {
   const server = net.createServer()

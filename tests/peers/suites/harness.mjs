@@ -4,8 +4,11 @@ import { randomInt } from 'node:crypto'
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { portOf } from '../lib/secret.mjs'
 
-const BIN = process.env.PUSH_MUX_BIN
+export { portOf }
+
+export const BIN = process.env.PUSH_MUX_BIN
 if (!BIN) throw new Error('PUSH_MUX_BIN must hold the path of the push-mux binary')
 
 const children = new Set()
@@ -25,7 +28,7 @@ export function within (promise, what, limit = 60_000) {
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
-function start (file, args, stdin = 'ignore') {
+export function start (file, args, stdin = 'ignore') {
   const child = spawn(file, args, { stdio: [stdin, 'pipe', 'pipe'] })
   children.add(child)
   child.errors = ''
@@ -41,7 +44,7 @@ function start (file, args, stdin = 'ignore') {
 }
 
 /** What `find` sees in a child's output, as soon as that is not undefined. */
-function ready (child, find) {
+export function ready (child, find) {
   return within(new Promise((resolve, reject) => {
     let text = ''
     child.stdout.on('data', (chunk) => {
@@ -87,9 +90,6 @@ export async function startDemo ({ listen = ['net:127.0.0.1:0'], ...options } = 
     }
   }
 }
-
-/** The port of an address of TCP or WebSocket; NaN of any other. */
-export const portOf = (address) => Number(/:(\d+)(?:~|$)/.exec(address)?.[1])
 
 /** Starts `push-mux call` without waiting for it. */
 export function startCall (address, method, args = [], { raw, input, ...options } = {}) {

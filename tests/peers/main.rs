@@ -1,6 +1,6 @@
-//! Runs the tests against real JavaScript peers: `node --test interop.test.mjs` beside this file.
+//! Runs the tests against real JavaScript peers: `node --test` with the two entries beside this file.
 //!
-//! Without Node the test says so and passes, unless `PUSH_MUX_REQUIRE_PEERS=1` asks for a failure. It is one test to
+//! Without Node a test says so and passes, unless `PUSH_MUX_REQUIRE_PEERS=1` asks for a failure. Each entry is one test to
 //! cargo; Node reports the single cases, and their output is shown when one of them fails.
 
 mod npm;
@@ -10,6 +10,7 @@ use std::{
     env,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
 };
 
 /// Examples that the suites run, and the variables that tell where they are.
@@ -19,8 +20,23 @@ const EXAMPLES: [(&str, &str); 3] = [
     ("PUSH_MUX_SHS_VECTORS", "shs_vectors"),
 ];
 
+/// Folders of packages below this one: the versions of applications of today and of old cannot stand in one tree.
+const SETS: [&str; 3] = [".", "modern", "legacy"];
+
+/// Some cases tell by their time that a peer was not awaited in vain, so only one entry runs at once.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 #[test]
 fn javascript_peers_and_this_implementation_understand_each_other() {
+    run_entry("interop.test.mjs", &SETS[..1]);
+}
+
+#[test]
+fn javascript_applications_replicate_through_the_pub() {
+    run_entry("pub.test.mjs", &SETS);
+}
+
+fn run_entry(entry: &str, sets: &[&str]) {
     let (Some(node), Some(npm)) = (program("node"), program("npm")) else {
         assert!(
             env::var_os("PUSH_MUX_REQUIRE_PEERS").is_none_or(|value| value != "1"),
@@ -31,11 +47,15 @@ fn javascript_peers_and_this_implementation_understand_each_other() {
         );
         return;
     };
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
-    install(&npm, &folder).expect("npm ci installs the peers");
+    for set in sets {
+        install(&npm, &folder.join(set)).expect("npm ci installs the peers");
+    }
 
     let output = Command::new(node)
-        .args(["--test", "--test-reporter=spec", "interop.test.mjs"])
+        // Applications leave timers behind when they are closed.
+        .args(["--test", "--test-force-exit", "--test-reporter=spec", entry])
         .current_dir(&folder)
         .env("PUSH_MUX_BIN", env!("CARGO_BIN_EXE_push-mux"))
         .envs(EXAMPLES.map(|(variable, name)| (variable, example(name))))

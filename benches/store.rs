@@ -9,9 +9,9 @@ use push_mux::{
         store::{Bounds, Durability, Entry, FjallStore, Store, StoreOptions},
     },
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-const FEEDS: u64 = 1_000;
+const FEEDS: u64 = 250;
 const BATCH: usize = 128;
 const VALUE_BYTES: usize = 600;
 
@@ -56,6 +56,66 @@ fn rate(what: &str, messages: usize, begun: Instant) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "time is what is measured")]
+fn begin() -> Instant {
+    Instant::now()
+}
+
+const BOUNDS: Bounds = Bounds { messages_max: BATCH, bytes_max: usize::MAX };
+
+/// Appends so many messages as peers send them: runs of a feed, several peers at once, 16 messages of each of 8 feeds.
+fn fill(store: &FjallStore, feeds: &mut [Feed], total: usize, state: &mut u64) -> usize {
+    let mut spent = Duration::ZERO;
+    let mut stored = 0;
+    while stored < total {
+        let mut batch = Vec::with_capacity(BATCH);
+        for _ in 0..BATCH / 16 {
+            let at = usize::from(noise(state)[0]) * feeds.len() / 256;
+            batch.extend((0..16).map(|_| feeds[at].next(state)));
+        }
+        let begun = begin();
+        store.append(&batch, Durability::Process).expect("the batch is stored");
+        spent += begun.elapsed();
+        stored += batch.len();
+    }
+    rate("append, 128 messages of 8 feeds", stored, begin() - spent);
+
+    let begun = begin();
+    for _ in 0..50 {
+        store.append(&[feeds[0].next(state)], Durability::Disk).expect("the message is stored");
+    }
+    rate("append, one message, on the disk", 50, begun);
+    stored
+}
+
+/// Reads all feeds, and returns the ids of some messages.
+fn read_all(store: &FjallStore, feeds: &[Feed], what: &str) -> Vec<MessageId> {
+    let begun = begin();
+    let (mut count, mut ids) = (0, Vec::new());
+    for feed in feeds {
+        let mut from = 1;
+        while from <= feed.sequence {
+            let found = store.range(&feed.author, from, BOUNDS).expect("the range is read");
+            from += u32::try_from(found.len()).expect("few");
+            count += found.len();
+            ids.extend(found.first().map(|stored| stored.id));
+        }
+    }
+    rate(what, count, begun);
+    ids
+}
+
+/// Reads the beginnings of a few feeds again and again.
+fn read_few(store: &FjallStore, feeds: &[Feed], what: &str) {
+    let begun = begin();
+    let mut count = 0;
+    for _ in 0..400 {
+        for feed in feeds.iter().take(20) {
+            count += store.range(&feed.author, 1, BOUNDS).expect("the range is read").len();
+        }
+    }
+    rate(what, count, begun);
+}
+
 fn main() {
     let total = std::env::var("PUSH_MUX_BENCH_MESSAGES").ok().and_then(|n| n.parse().ok()).unwrap_or(400_000);
     let mut state = 0x9e37_79b9_7f4a_7c15;
@@ -65,76 +125,25 @@ fn main() {
     let dir = tempfile::tempdir().expect("a directory");
     let open = || FjallStore::open(dir.path(), StoreOptions::default()).expect("the store opens");
     let store = open();
-
-    // A peer sends runs of a feed, several peers at once: 16 messages of each of 8 feeds.
-    let mut spent = std::time::Duration::ZERO;
-    let mut stored = 0;
-    while stored < total {
-        let batch: Vec<_> = (0..BATCH / 16)
-            .flat_map(|_| {
-                let at =
-                    usize::from_le_bytes(noise(&mut state)[..8].try_into().expect("8 bytes")) % feeds.len();
-                (0..16).map(|_| feeds[at].next(&mut state)).collect::<Vec<_>>()
-            })
-            .collect();
-        let begun = Instant::now();
-        store.append(&batch, Durability::Process).expect("the batch is stored");
-        spent += begun.elapsed();
-        stored += batch.len();
-    }
-    rate("append, 128 messages of 8 feeds", stored, Instant::now() - spent);
-
-    let begun = Instant::now();
-    for _ in 0..50 {
-        let entry = feeds[0].next(&mut state);
-        store.append(&[entry], Durability::Disk).expect("the message is stored");
-    }
-    rate("append, one message, on the disk", 50, begun);
-
-    let bounds = Bounds { messages_max: BATCH, bytes_max: usize::MAX };
-    let read_all = |store: &FjallStore, what: &str| {
-        let begun = Instant::now();
-        let (mut count, mut ids) = (0, Vec::new());
-        for feed in &feeds {
-            let mut from = 1;
-            while from <= feed.sequence {
-                let found = store.range(&feed.author, from, bounds).expect("the range is read");
-                from += u32::try_from(found.len()).expect("few");
-                count += found.len();
-                ids.extend(found.first().map(|stored| stored.id));
-            }
-        }
-        rate(what, count, begun);
-        ids
-    };
-    let hot = |store: &FjallStore, what: &str| {
-        let begun = Instant::now();
-        let mut count = 0;
-        for _ in 0..400 {
-            for feed in feeds.iter().take(20) {
-                count += store.range(&feed.author, 1, bounds).expect("the range is read").len();
-            }
-        }
-        rate(what, count, begun);
-    };
-    read_all(&store, "range, all feeds, as written");
-    hot(&store, "range, 20 feeds again and again, as written");
-    let begun = Instant::now();
+    let stored = fill(&store, &mut feeds, total, &mut state);
+    read_all(&store, &feeds, "range, all feeds, as written");
+    read_few(&store, &feeds, "range, 20 feeds again and again, as written");
+    let begun = begin();
     store.compact().expect("the tables are merged");
     println!("compact {:?}", begun.elapsed());
     drop(store);
-    let begun = Instant::now();
+    let begun = begin();
     let store = open();
     println!("open {:?}", begun.elapsed());
-    let ids = read_all(&store, "range, all feeds, first read");
-    read_all(&store, "range, all feeds, second read");
-    hot(&store, "range, 20 feeds again and again");
-    let begun = Instant::now();
+    let ids = read_all(&store, &feeds, "range, all feeds, first read");
+    read_all(&store, &feeds, "range, all feeds, second read");
+    read_few(&store, &feeds, "range, 20 feeds again and again");
+    let begun = begin();
     let found = ids.iter().filter(|id| store.message(id).expect("the message is read").is_some()).count();
     rate("message by id", found, begun);
-    let (begun, mut at) = (Instant::now(), 0);
+    let (begun, mut at) = (begin(), 0);
     loop {
-        let found = store.log(at, bounds).expect("the log is read");
+        let found = store.log(at, BOUNDS).expect("the log is read");
         let Some((last, _)) = found.last() else { break };
         at = last + 1;
     }

@@ -1,6 +1,9 @@
 //! A disk that is full, and then is not.
 
-use crate::made::{author, check, entry, open};
+use crate::{
+    made::{author, check, entry, open},
+    now,
+};
 use push_mux::ssb::store::{Durability, FjallStore, Store, StoreError, StoreOptions};
 use std::{
     fs,
@@ -8,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// A small disk in memory, gone with this value.
@@ -67,7 +70,7 @@ fn a_store_goes_on_once_a_full_disk_has_room() {
         // Reading goes on, and finds what was acknowledged.
         assert_eq!(check(&store).get(&1), Some(&(next - 1)), "turn {turn}");
         disk.free();
-        let begun = Instant::now();
+        let begun = now();
         while let Err(error) = store.append(&batch(next), Durability::Process) {
             assert!(begun.elapsed() < Duration::from_secs(20), "it does not come back: {error}");
             assert!(matches!(error, StoreError::Full { .. } | StoreError::Engine(_)), "{error:?}");

@@ -3,7 +3,7 @@
 use crate::{
     Random,
     made::{FEEDS, author, check, entry, heads, open},
-    rounds,
+    now, rounds,
 };
 use push_mux::ssb::store::{Durability, FjallStore, Store};
 use std::{
@@ -12,6 +12,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
+    sync::mpsc,
     thread,
     time::Duration,
 };
@@ -20,7 +21,7 @@ use std::{
 const DIR: &str = "PUSH_MUX_CRASH_DIR";
 
 /// A feed that is longer is deleted: checking stays quick.
-const LONG: u32 = 300;
+const LONG: u32 = 200;
 
 /// Heads of feeds after a write; 0 for one that is deleted.
 type Heads = BTreeMap<u8, u32>;
@@ -82,7 +83,7 @@ fn child() {
 }
 
 /// Runs the child for so long. What is known to be stored, and what it was about to do when it died.
-fn run(dir: &Path, life: Duration, known: &mut Heads) -> Option<Heads> {
+fn run(dir: &Path, life: Duration, is_patient: bool, known: &mut Heads) -> Option<Heads> {
     let mut child = Command::new(env::current_exe().expect("this program"))
         .args(["kill::child", "--exact", "--ignored", "--nocapture"])
         .env(DIR, dir)
@@ -90,15 +91,24 @@ fn run(dir: &Path, life: Duration, known: &mut Heads) -> Option<Heads> {
         .spawn()
         .expect("the child starts");
     let out = child.stdout.take().expect("it has a pipe");
+    let (works, at_work) = mpsc::channel();
     let reader = thread::spawn(move || {
         let (mut reader, mut said) = (BufReader::new(out), Vec::new());
         let mut line = String::new();
         while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
-            said.extend(hear(&line));
+            let heard = hear(&line);
+            if heard.is_some() {
+                let _late = works.send(());
+            }
+            said.extend(heard);
             line.clear();
         }
         said
     });
+    if is_patient {
+        // It has opened the store and begins to write.
+        let _said = at_work.recv_timeout(Duration::from_secs(60));
+    }
     thread::sleep(life);
     assert_eq!(child.try_wait().expect("the child can be looked at"), None, "the child failed by itself");
     child.kill().expect("it is killed");
@@ -117,13 +127,26 @@ fn run(dir: &Path, life: Duration, known: &mut Heads) -> Option<Heads> {
 
 #[test]
 fn what_was_stored_when_a_process_was_killed_is_there() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let mut dir = tempfile::tempdir().expect("a directory");
     let (mut random, mut known) = (Random::new(), Heads::new());
     let (mut died_at_work, mut writes) = (0, 0);
+    let (mut opening, mut checking) = (Duration::ZERO, Duration::ZERO);
     for round in 0..rounds() {
-        let life = Duration::from_millis(20 + random.below(200));
-        let begun = run(dir.path(), life, &mut known);
-        let found = check(&open(dir.path()).expect("the store opens after a crash"));
+        if round % 5 == 0 {
+            // Begun anew: it may die while it makes the store.
+            dir = tempfile::tempdir().expect("a directory");
+            known.clear();
+        }
+        // Now and then it dies while it opens the store.
+        let is_patient = random.below(5) > 0;
+        let life = Duration::from_micros(random.below(150_000));
+        let begun = run(dir.path(), life, is_patient, &mut known);
+        let reopened = now();
+        let store = open(dir.path()).expect("the store opens after a crash");
+        opening += reopened.elapsed();
+        let found = check(&store);
+        drop(store);
+        checking += reopened.elapsed();
         writes += usize::from(found != known || begun.is_some());
         let mut with_the_last = known.clone();
         with_the_last.extend(begun.clone().unwrap_or_default());
@@ -136,5 +159,6 @@ fn what_was_stored_when_a_process_was_killed_is_there() {
         known = found;
     }
     println!("{} rounds, {died_at_work} of them in the middle of a write", rounds());
-    assert!(!known.is_empty() && writes > 0, "the child has written nothing, so nothing was tested");
+    println!("opening took {opening:?}, with checking and closing {checking:?}");
+    assert!(writes > 0, "the child has written nothing, so nothing was tested");
 }

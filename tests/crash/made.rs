@@ -13,7 +13,7 @@ use std::{
     path::Path,
 };
 
-pub(crate) const FEEDS: u8 = 24;
+pub(crate) const FEEDS: u8 = 12;
 const BOUNDS: Bounds = Bounds { messages_max: 500, bytes_max: 1 << 20 };
 
 /// Tables are written and merged every few rounds.

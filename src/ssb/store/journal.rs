@@ -11,9 +11,11 @@
 //! is XXH3 over the items. Numbers are little-endian. A new journal is 64 MiB of zeros.
 
 use super::StoreError;
+use rustix::{fs::SeekFrom, io::Errno};
 use std::{
     fs::{self, File},
     io::{self, BufReader, Read},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 use xxhash_rust::xxh3::Xxh3;
@@ -100,13 +102,19 @@ impl Scan {
     }
 }
 
-/// Where the last byte from `from` on that is no zero ends; `from` when there is none.
+/// Where the last byte from `from` on that is no zero ends; `from` when there is none. Goes over holes, as what was allocated and
+/// never written mostly is.
 fn last_non_zero(path: &Path, from: u64) -> io::Result<u64> {
-    use std::os::unix::fs::FileExt;
     let file = File::open(path)?;
     let mut chunk = vec![0; 1 << 16];
     let (mut at, mut end) = (from, from);
     loop {
+        at = match rustix::fs::seek(&file, SeekFrom::Data(at)) {
+            Ok(data) => data,
+            Err(Errno::NXIO) => return Ok(end),
+            // A file system without holes.
+            Err(_) => at,
+        };
         let read = file.read_at(&mut chunk, at)?;
         if read == 0 {
             return Ok(end);
@@ -203,5 +211,96 @@ impl Reader {
         if let Some(sum) = &mut self.sum {
             sum.update(bytes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ssb::store::{Durability, FjallStore, Store, StoreOptions};
+
+    /// A batch as the engine writes it, of one item.
+    fn batch(number: u8) -> Vec<u8> {
+        let mut item = vec![ITEM, 0, UNCOMPRESSED];
+        item.extend(1_u64.to_le_bytes());
+        item.extend(3_u16.to_le_bytes());
+        item.extend(40_u32.to_le_bytes());
+        item.extend(40_u32.to_le_bytes());
+        item.extend(b"key");
+        item.extend([number; 40]);
+        let mut sum = Xxh3::new();
+        sum.update(&item);
+        let mut batch = vec![START];
+        batch.extend(1_u32.to_le_bytes());
+        batch.extend(u64::from(number).to_le_bytes());
+        batch.extend(&item);
+        batch.push(END);
+        batch.extend(sum.digest().to_le_bytes());
+        batch.extend(TRAILER);
+        batch
+    }
+
+    fn write(dir: &Path, number: u64, bytes: &[u8]) {
+        fs::write(dir.join(format!("{number}.jnl")), bytes).unwrap();
+    }
+
+    fn length(dir: &Path, number: u64) -> u64 {
+        fs::metadata(dir.join(format!("{number}.jnl"))).unwrap().len()
+    }
+
+    #[test]
+    fn the_newest_journal_is_cut_after_its_last_whole_batch() {
+        let (one, two) = (batch(1), batch(2));
+        let whole = one.len() as u64;
+        for at in 0..two.len() {
+            let dir = tempfile::tempdir().unwrap();
+            let mut torn = two.clone();
+            torn[at] ^= 0xff;
+            // The engine does not sum the number of a batch either.
+            let is_summed = !(5..13).contains(&at);
+            write(dir.path(), 7, &[one.as_slice(), &torn, &one, &[0; 9_000]].concat());
+            let cut_bytes = mend(dir.path()).unwrap();
+            if is_summed {
+                assert_eq!((cut_bytes, length(dir.path(), 7)), (2 * whole, whole), "byte {at}");
+            }
+            assert_eq!(mend(dir.path()).unwrap(), 0);
+        }
+        for end in 0..two.len() {
+            let dir = tempfile::tempdir().unwrap();
+            write(dir.path(), 7, &[&one, &two[..end]].concat());
+            mend(dir.path()).unwrap();
+            assert_eq!(length(dir.path(), 7), whole, "{end} bytes of the second");
+        }
+    }
+
+    #[test]
+    fn an_older_journal_must_be_whole_and_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = batch(1);
+        write(dir.path(), 4, &[one.as_slice(), &[0; 70_000]].concat());
+        write(dir.path(), 5, &one);
+        assert_eq!(mend(dir.path()).unwrap(), 0);
+        assert_eq!(length(dir.path(), 4), one.len() as u64 + 70_000, "it is left as it is");
+        write(dir.path(), 4, &one[..one.len() - 1]);
+        assert!(matches!(mend(dir.path()), Err(StoreError::Damaged(_))));
+        fs::remove_file(dir.path().join("4.jnl")).unwrap();
+        mend(dir.path()).unwrap();
+        write(dir.path(), 3, &one);
+        assert!(matches!(mend(dir.path()), Err(StoreError::Damaged(what)) if what.contains("4.jnl")));
+    }
+
+    #[test]
+    fn what_the_engine_writes_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = StoreOptions { disk_free_bytes_min: 0, ..StoreOptions::default() };
+        let store = FjallStore::open(dir.path(), options).unwrap();
+        for length in [0, 1, 4_095, 4_096, 1 << 20] {
+            store.set_value(b"key", Some(&vec![b'x'; length]), Durability::Process).unwrap();
+        }
+        store.set_value(b"key", None, Durability::Disk).unwrap();
+        let (_, path) = list(&dir.path().join("engine")).unwrap().pop().unwrap();
+        let scan = Scan::of(&path).unwrap();
+        assert!(scan.whole_bytes > 1 << 20);
+        assert_eq!(scan.rest_bytes, 0);
     }
 }

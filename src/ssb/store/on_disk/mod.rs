@@ -5,6 +5,9 @@
 //! become sequential writes of files; and values of less than 8 KiB are well kept beside their keys, so its separate value files stay
 //! unused. A B-tree with one fsync for each commit (redb) writes small batches slower by two orders, RocksDB takes minutes to build and
 //! brings threads of its own, sled has stalled.
+//! On one thread of a 2-core machine `cargo bench --bench store` measured 160,000 appends in batches of 128 messages of 600 bytes, 1,700
+//! synced appends of one message, and 1,500,000 messages of ranges read in chunks of 128, each second; values share the bytes of the
+//! blocks they were read in. Blocks are not compressed: half of a message is base64 of noise.
 //!
 //! All is in one key space, [`keys`](super::keys) tells how: the engine writes the tables of different key spaces at different times, so
 //! that a journal that lost its end would leave an index without its messages. One key space has one order of batches, whatever is lost

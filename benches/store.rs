@@ -11,7 +11,7 @@ use push_mux::{
 };
 use std::time::{Duration, Instant};
 
-const FEEDS: u64 = 250;
+const FEEDS: u64 = 1_000;
 const BATCH: usize = 128;
 const VALUE_BYTES: usize = 600;
 
@@ -69,7 +69,8 @@ fn fill(store: &FjallStore, feeds: &mut [Feed], total: usize, state: &mut u64) -
     while stored < total {
         let mut batch = Vec::with_capacity(BATCH);
         for _ in 0..BATCH / 16 {
-            let at = usize::from(noise(state)[0]) * feeds.len() / 256;
+            let [low, high, ..] = noise(state);
+            let at = usize::from(u16::from_le_bytes([low, high])) * feeds.len() / 65_536;
             batch.extend((0..16).map(|_| feeds[at].next(state)));
         }
         let begun = begin();

@@ -53,7 +53,7 @@ fn a_store_goes_on_once_a_full_disk_has_room() {
         return;
     };
     let store = open(&dir.path().join("store")).expect("the store opens");
-    let mut next = 1;
+    let (mut next, mut reopenings_refused) = (1, 0);
     for turn in 0..3 {
         // The store has asked the disk a moment ago and still believes that there is room.
         store.append(&batch(next), Durability::Process).expect("there is room");
@@ -63,7 +63,12 @@ fn a_store_goes_on_once_a_full_disk_has_room() {
         while failures < 3 {
             match store.append(&batch(next), Durability::Disk) {
                 Ok(()) => next += 100,
-                Err(StoreError::Full { .. } | StoreError::Engine(_)) => failures += 1,
+                Err(error @ (StoreError::Full { .. } | StoreError::Engine(_))) => {
+                    failures += 1;
+                    // It does not even try to open the engine anew: so the engine has failed.
+                    reopenings_refused +=
+                        u32::from(matches!(error, StoreError::Full { min_bytes, .. } if min_bytes > 0));
+                }
                 Err(error) => panic!("{error:?}"),
             }
         }
@@ -79,6 +84,7 @@ fn a_store_goes_on_once_a_full_disk_has_room() {
         next += 100;
         assert_eq!(check(&store).get(&1), Some(&(next - 1)), "turn {turn}");
     }
+    println!("the engine failed, as seen by {reopenings_refused} calls");
     drop(store);
     let store = open(&dir.path().join("store")).expect("the store opens again");
     assert_eq!(check(&store).get(&1), Some(&(next - 1)));

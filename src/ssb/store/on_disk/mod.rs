@@ -5,9 +5,10 @@
 //! become sequential writes of files; and values of less than 8 KiB are well kept beside their keys, so its separate value files stay
 //! unused. A B-tree with one fsync for each commit (redb) writes small batches slower by two orders, RocksDB takes minutes to build and
 //! brings threads of its own, sled has stalled.
-//! On one thread of a 2-core machine `cargo bench --bench store` measured 160,000 appends in batches of 128 messages of 600 bytes, 1,700
-//! synced appends of one message, and 1,500,000 messages of ranges read in chunks of 128, each second; values share the bytes of the
-//! blocks they were read in. Blocks are not compressed: half of a message is base64 of noise.
+//! `cargo bench --bench store` measured, on 2 cores that others kept busy (a load of 3 to 4): 55,000 to 160,000 appends each second in
+//! batches of 128 messages of 600 bytes on one thread, 200 to 1,700 synced appends of one message, and 0.9 to 1.6 million messages of
+//! ranges in chunks of 128 out of tables that the kernel has cached. Values share the bytes of the blocks they were read in. Blocks are
+//! not compressed: half of a message is base64 of noise.
 //!
 //! All is in one key space, [`keys`](super::keys) tells how: the engine writes the tables of different key spaces at different times, so
 //! that a journal that lost its end would leave an index without its messages. One key space has one order of batches, whatever is lost

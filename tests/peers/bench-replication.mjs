@@ -142,6 +142,8 @@ const modes = {
 
   /** Nothing of a database: the sender costs as little as it can. */
   async push () {
+    // No program is started here, which the harness of the suites wants to know beforehand.
+    process.env.PUSH_MUX_BIN ??= process.execPath
     const [{ dialPub, position }, feed] = [await import('./lib/ssb-wire.mjs'), own()]
     print({ feed: feed.id, messages })
     const peer = await dialPub(server, { keys: KEYS })

@@ -10,6 +10,7 @@ mod keys;
 mod options;
 mod serve;
 mod transport;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use push_mux::runtime::doctor::{Needs, examine};
@@ -56,6 +57,8 @@ enum Command {
     Keygen(keys::KeygenArgs),
     /// Print the id of our identity.
     Whoami(keys::WhoamiArgs),
+    /// Verify a file of messages and how they follow each other, on one core.
+    Verify(verify::VerifyArgs),
     /// Say what this machine lacks to run a server, and the remedy.
     Doctor(DoctorArgs),
 }
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Command::Call(args) => call::run(&args),
         Command::Keygen(args) => keys::keygen(&args),
         Command::Whoami(args) => keys::whoami(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => return doctor(&args),
     };
     match ended {

@@ -95,7 +95,13 @@ pub(super) fn id(canonical: &[u8]) -> MessageId {
     if canonical.is_ascii() {
         return MessageId(Sha256::digest(canonical).into());
     }
-    let text = String::from_utf8_lossy(canonical);
-    let low: Vec<u8> = text.encode_utf16().map(|unit| unit.to_le_bytes()[0]).collect();
+    let mut low = Vec::with_capacity(canonical.len());
+    for run in canonical.chunk_by(|one, next| one.is_ascii() == next.is_ascii()) {
+        if run.is_ascii() {
+            low.extend_from_slice(run);
+        } else {
+            low.extend(String::from_utf8_lossy(run).encode_utf16().map(|unit| unit.to_le_bytes()[0]));
+        }
+    }
     MessageId(Sha256::digest(low).into())
 }

@@ -44,7 +44,12 @@ fn what_would_be_invalid_is_not_made() {
     assert_eq!(first(r#"{"type":"ab"}"#), wrong(Member::ContentType));
     assert_eq!(first("[]"), wrong(Member::Content));
     assert_eq!(first(r#""hello""#), wrong(Member::Content));
-    assert!(first(r#""aGVsbG8=.box""#).is_ok());
+    for sealed in [r#""aGVsbG8=.box""#, r#"".box""#, r#""aGVsbG8=.box2""#, r#""aGVsbG8=.box \\n\t""#] {
+        assert!(first(sealed).is_ok(), "{sealed}");
+    }
+    for spoiled in ["aGVsbG9=.box", "aGVsbG8.box", "aGVsbG8=.bo", "aGVsbG8=.box\\n", "aGVsbG8=.box\u{2028}"] {
+        assert_eq!(first(&format!("\"{spoiled}\"")), wrong(Member::Content), "{spoiled}");
+    }
     assert!(matches!(first(r#"{"type":"post"},"more":{}"#), Err(MessageError::NotJson { .. })));
     let long = format!(r#"{{"type":"post","text":"{}"}}"#, "x".repeat(8192));
     assert!(matches!(first(&long), Err(MessageError::TooLarge { .. })));

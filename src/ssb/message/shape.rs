@@ -67,13 +67,20 @@ fn string_units(text: &[u8]) -> usize {
 fn is_encrypted(text: &[u8]) -> bool {
     let dot = text.iter().position(|byte| *byte == b'.').unwrap_or(text.len());
     let (base64, suffix) = text.split_at(dot);
-    // Line ends of one byte are escapes here; of the others JavaScript knows two.
-    let ends_line = |bytes: &[u8]| matches!(bytes, b"\\n\"" | b"\\r\"" | [b'\\', b'n' | b'r', _]);
-    let has_line_end =
-        suffix.windows(3).any(|three| ends_line(three) || matches!(three, [0xe2, 0x80, 0xa8 | 0xa9]))
-            || suffix.ends_with(b"\\n")
-            || suffix.ends_with(b"\\r");
-    suffix.starts_with(b".box") && !has_line_end && STANDARD.decode(base64).is_ok()
+    suffix.starts_with(b".box") && !has_line_end(suffix) && STANDARD.decode(base64).is_ok()
+}
+
+/// Whether a string that is written canonically has one of the four characters that end a line in JavaScript.
+fn has_line_end(text: &[u8]) -> bool {
+    let mut is_escaped = false;
+    for byte in text {
+        if is_escaped && matches!(byte, b'n' | b'r') {
+            return true;
+        }
+        is_escaped = !is_escaped && *byte == b'\\';
+    }
+    // U+2028 and U+2029.
+    text.windows(3).any(|three| matches!(three, [0xe2, 0x80, 0xa8 | 0xa9]))
 }
 
 /// The value of the member that must stand at this place.

@@ -1,7 +1,9 @@
 //! Classic feed messages: their canonical text as V8 prints it, ids, signatures, and what makes one valid.
 //!
 //! Pure. Contract: `Unchecked::parse` then `Verifier::verify` accept exactly what npm `ssb-validate` 4 with libsodium accepts, message by
-//! message, whatever the batch; `check_link` is the rule that joins messages to a feed.
+//! message, whatever the batch; `check_link` is the rule that joins messages to a feed. Stricter in three things that no peer sends:
+//! `previous` is never an array of one id, `timestamp` is a number in every message and not only in the first, as `ssb-classic` has it,
+//! and the text is UTF-8, within [`TEXT_BYTES_MAX`] and [`DEPTH_MAX`].
 
 mod batch;
 mod canonical;

@@ -158,6 +158,8 @@ fn enter(
     common.mesh.join(shard, Rc::clone(&node))?;
     shard.spawn(Rc::clone(&node.metrics).publish(board.clone()));
     shard.spawn(Rc::clone(&node).watch_requests());
+    shard.spawn(Rc::clone(&node).watch_figures());
+    shard.at_end(finish(Rc::clone(&node)));
     let router = calls::router(&node);
     *node.dialled.borrow_mut() = Some(dispatch(router.clone(), common, Some((&node, true))));
     for (number, address) in common.options.connect.iter().enumerate() {
@@ -166,6 +168,15 @@ fn enter(
         }
     }
     Ok(dispatch(router, common, Some((&node, false))))
+}
+
+/// How long a shard waits for what others have to tell it at the end, such as the clocks of its peers.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(50);
+
+/// Lets what was begun reach the store.
+async fn finish(node: Rc<Node>) {
+    sleep(LAST_WORDS_MAX).await;
+    node.write(|_| ()).await;
 }
 
 /// What answers connections: those that came, or those that were dialled.

@@ -8,7 +8,7 @@ use crate::{
         ebt::{Arrival, Claim, Clock, Exchange, ExchangeLimits, Role},
         message::peek,
         node::{ExchangePeer, FeedReader, Local, Node},
-        store::{Durability, Stored},
+        store::Stored,
     },
     wire::{Body, BodyKind},
 };
@@ -110,8 +110,11 @@ fn clock_key(peer: &PublicKey) -> Vec<u8> {
     [b"ebt/", &peer.0[..]].concat()
 }
 
+/// Clocks of a peer are written and read on one shard, so that a peer which comes back at once finds what was saved a moment ago.
 async fn load(node: &Node, peer: PublicKey) -> Clock {
-    let read = node.read(move |store| store.value(&clock_key(&peer))).await;
+    let ask =
+        move |node: Rc<Node>| async move { node.write(move |store| store.value(&clock_key(&peer))).await };
+    let read = node.ask_later(node.owner(&peer), ask).await;
     let bytes = read.ok().flatten().unwrap_or_default();
     if bytes.is_empty() {
         return Clock::default();
@@ -124,21 +127,15 @@ async fn load(node: &Node, peer: PublicKey) -> Clock {
 
 fn save(node: &Node, peer: &ExchangePeer) {
     let bytes = peer.exchange.borrow().clock().to_bytes();
-    node.set_value_later(clock_key(&peer.key), Some(bytes));
+    let key = peer.key;
+    node.common.mesh.tell(node.owner(&key), move |node| node.set_value_later(clock_key(&key), Some(bytes)));
 }
 
 async fn save_sometimes(node: Rc<Node>, peer: std::rc::Weak<ExchangePeer>) {
     loop {
         sleep(SAVE_EVERY).await;
         let Some(peer) = peer.upgrade() else { return };
-        let bytes = peer.exchange.borrow().clock().to_bytes();
-        let key = clock_key(&peer.key);
-        let save = move |store: &dyn crate::ssb::store::Store| {
-            store.set_value(&key, Some(&bytes), Durability::Process)
-        };
-        if let Err(error) = node.write(save).await {
-            tracing::debug!(%error, "a clock was not saved");
-        }
+        save(&node, &peer);
     }
 }
 

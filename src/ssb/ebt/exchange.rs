@@ -352,6 +352,11 @@ impl Exchange {
         self.rows.get(feed).filter(|row| !row.is_theirs_none()).map(Row::theirs)
     }
 
+    /// How far the peer is known to have each feed.
+    pub fn claims(&self) -> impl Iterator<Item = (PublicKey, u32)> {
+        self.rows.iter().filter(|(_, row)| !row.is_theirs_none()).map(|(feed, row)| (*feed, row.theirs()))
+    }
+
     /// Feeds of which something is kept.
     #[must_use]
     pub fn feeds(&self) -> usize {

@@ -3,6 +3,7 @@
 use super::{Intake, Node, Refusal, arrival::Arrival, feeds::Feeds, intake::Origin};
 use crate::{
     PublicKey,
+    runtime::wall_ms,
     ssb::ebt::{self, Claim, Exchange},
 };
 use glommio::timer::sleep;
@@ -22,6 +23,8 @@ pub(crate) struct ExchangePeer {
     pub(crate) key: PublicKey,
     pub(crate) exchange: RefCell<Exchange>,
     pub(crate) intake: Rc<Intake>,
+    /// When it began, milliseconds since 1970: of two exchanges of a peer the later one stays.
+    since_ms: f64,
     /// The peer has come again, by another connection.
     pub(crate) is_replaced: Cell<bool>,
     /// Authors who block the peer: it gets nothing of theirs.
@@ -110,18 +113,20 @@ impl Node {
             key,
             exchange,
             intake,
+            since_ms: wall_ms(),
             is_replaced: Cell::new(false),
             blocked_by,
             waker: RefCell::new(None),
         });
-        let id = peer.id();
+        let (id, since_ms) = (peer.id(), peer.since_ms);
         self.exchanges.borrow_mut().insert(id, Rc::clone(&peer));
-        self.common.mesh.tell_all(move |node| node.replace_exchanges(&key, id));
+        self.common.mesh.tell_all(move |node| node.replace_exchanges(&key, (since_ms, id)));
         peer
     }
 
-    fn replace_exchanges(&self, key: &PublicKey, by: u64) {
-        for peer in self.exchanges.borrow().values().filter(|peer| peer.key == *key && peer.id() != by) {
+    fn replace_exchanges(&self, key: &PublicKey, by: (f64, u64)) {
+        let exchanges = self.exchanges.borrow();
+        for peer in exchanges.values().filter(|peer| peer.key == *key && (peer.since_ms, peer.id()) < by) {
             peer.is_replaced.set(true);
             peer.wake();
         }

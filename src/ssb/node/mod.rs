@@ -11,6 +11,7 @@
 mod arrival;
 mod exchanges;
 mod feeds;
+mod figures;
 mod ingest;
 mod intake;
 mod invites;

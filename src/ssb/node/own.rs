@@ -2,7 +2,10 @@ use super::Node;
 use crate::{
     CallError, PublicKey,
     runtime::wall_ms,
-    ssb::message::{Message, create},
+    ssb::{
+        message::{Message, create},
+        store::Head,
+    },
 };
 use glommio::sync::Semaphore;
 use std::{cell::Cell, rc::Rc};
@@ -41,13 +44,30 @@ impl Node {
         let hmac = self.common.options.hmac;
         let message = create(&self.common.identity, head, timestamp, content, hmac.as_ref())
             .map_err(|error| CallError::new(error.to_string()))?;
-        self.store_own(message.clone()).await.map_err(|error| CallError::new(error.to_string()))?;
+        if let Err(error) = self.store_own(message.clone()).await {
+            // The disk may have it all the same: then it exists, and the next message follows it.
+            self.recover_own(&message).await;
+            return Err(CallError::new(error.to_string()));
+        }
         self.own.last_ms.set(timestamp);
         Ok(message)
     }
 }
 
 impl Node {
+    /// Looks whether a message whose writing failed is stored.
+    async fn recover_own(&self, message: &Message) {
+        let id = message.id;
+        let found = self.read(move |store| store.message(&id)).await;
+        if matches!(found, Ok(Some(_))) {
+            self.ingest.load(message.author, Head { sequence: message.sequence, id });
+            self.common.mesh.tell_all({
+                let (author, sequence) = (message.author, message.sequence);
+                move |node| node.feeds.borrow_mut().advance(&author, sequence)
+            });
+        }
+    }
+
     /// Deletes a feed: its messages, and all that its author said of others. It is asked for again if it is still wanted.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! The store in memory: for tests, and for who wants nothing kept.
 
 use super::{
-    Bounds, Contact, Durability, Entry, Head, KeyAndValue, Store, StoreError, Stored, plan::Plan, value_fits,
+    Bounds, Contact, Durability, Entry, Head, KeyAndValue, Store, StoreError, StoreSpace, Stored, plan::Plan,
+    value_fits,
 };
 use crate::{PublicKey, ssb::MessageId};
 use std::{
@@ -148,5 +149,9 @@ impl Store for MemoryStore {
         let from = inner.values.range(prefix.to_vec()..);
         let pairs = from.take_while(|(key, _)| key.starts_with(prefix));
         Ok(pairs.map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn space(&self) -> Result<StoreSpace, StoreError> {
+        Ok(StoreSpace::default())
     }
 }

@@ -163,6 +163,15 @@ fn value_fits(key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What a store takes of its file system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreSpace {
+    /// Bytes that it occupies.
+    pub used_bytes: u64,
+    /// Bytes that are free.
+    pub free_bytes: u64,
+}
+
 /// A small value after its key.
 pub type KeyAndValue = (Vec<u8>, Vec<u8>);
 
@@ -207,4 +216,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// All small values whose key begins so.
     fn values(&self, prefix: &[u8]) -> Result<Vec<KeyAndValue>, StoreError>;
+
+    /// What it occupies and what is free.
+    fn space(&self) -> Result<StoreSpace, StoreError>;
 }

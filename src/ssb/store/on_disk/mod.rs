@@ -26,7 +26,8 @@ mod delete;
 mod reopen;
 
 use super::{
-    Bounds, Contact, Durability, Entry, Head, KeyAndValue, Store, StoreError, StoreOptions, Stored,
+    Bounds, Contact, Durability, Entry, Head, KeyAndValue, Store, StoreError, StoreOptions, StoreSpace,
+    Stored,
     engine::{self, Engine},
     keys::{self, Place},
     plan::Plan,
@@ -301,6 +302,11 @@ impl Store for FjallStore {
             let pairs = engine.prefix(&keys::value(prefix));
             pairs.map(|pair| pair.map(|(key, value)| (key.slice(1..).into(), value.into()))).collect()
         })
+    }
+
+    fn space(&self) -> Result<StoreSpace, StoreError> {
+        let used_bytes = self.read(Engine::disk_bytes)?;
+        Ok(StoreSpace { used_bytes, free_bytes: self.space.free_bytes()? })
     }
 }
 

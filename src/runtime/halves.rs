@@ -92,6 +92,26 @@ impl SendStream {
         }
     }
 
+    /// Waits until a body would be taken: for who has it made only then, as out of a file.
+    ///
+    /// # Errors
+    /// [`SendError`] when the stream is over.
+    pub fn ready(&mut self) -> impl Future<Output = Result<(), SendError>> {
+        poll_fn(|cx| {
+            let inner = &self.0.connection.0;
+            let sent = inner.session.borrow_mut().may_send(self.0.key);
+            match sent {
+                Ok(Sent::Queued) => Poll::Ready(Ok(())),
+                Ok(Sent::Blocked) => {
+                    inner.notify();
+                    self.0.wait(Half::Send, cx.waker());
+                    Poll::Pending
+                }
+                Err(refused) => Poll::Ready(Err(SendError(refused))),
+            }
+        })
+    }
+
     /// Ends our half cleanly, behind what was sent.
     pub fn finish(&mut self) {
         let inner = &self.0.connection.0;

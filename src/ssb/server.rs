@@ -4,7 +4,7 @@ use super::{
     metrics::Board,
     node::{self, Common, Invites, Node, Start},
     options::PubOptions,
-    store::{Durability, FjallStore, Stance, Store, StoreError, StoreOptions},
+    store::{BlobError, BlobStore, Durability, FjallStore, Stance, Store, StoreError, StoreOptions},
 };
 use crate::{
     Access, Address, Keypair, Router, Shard,
@@ -29,6 +29,9 @@ pub enum PubError {
     /// The store cannot be opened or read.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The blobs cannot be opened.
+    #[error("{0}")]
+    Blobs(#[from] BlobError),
     /// A directory cannot be made.
     #[error("cannot make {0}: {1}")]
     Dir(std::path::PathBuf, std::io::Error),
@@ -42,6 +45,7 @@ pub struct Pub {
     options: PubOptions,
     identity: Arc<Keypair>,
     store: Arc<dyn Store>,
+    blobs: BlobStore,
     bound: Bound,
     board: Board,
 }
@@ -59,7 +63,7 @@ impl Pub {
         Self::with_store(options, listen, store)
     }
 
-    /// As [`bind`](Self::bind), on another store.
+    /// As [`bind`](Self::bind), with feeds in another store.
     ///
     /// # Errors
     /// As [`bind`](Self::bind).
@@ -70,8 +74,11 @@ impl Pub {
     ) -> Result<Self, PubError> {
         let credentials = options.serve.credentials.as_ref();
         let identity = credentials.ok_or(PubError::Options("a pub needs an identity"))?.identity.clone();
+        let dir = options.dir.join("blobs");
+        std::fs::create_dir_all(&dir).map_err(|error| PubError::Dir(dir.clone(), error))?;
+        let blobs = BlobStore::open(&dir, options.blobs_bytes_max, options.disk_free_bytes_min)?;
         let bound = runtime::bind(listen)?;
-        Ok(Self { options, identity, store, bound, board: Board::default() })
+        Ok(Self { options, identity, store, blobs, bound, board: Board::default() })
     }
 
     /// What peers dial, one for each listener.
@@ -104,6 +111,7 @@ impl Pub {
         let serve = self.options.serve.clone();
         let common = Arc::new(Common {
             store: Arc::clone(&self.store),
+            blobs: self.blobs,
             identity: self.identity,
             addresses,
             mesh: Mesh::new(shards)?,
@@ -143,6 +151,7 @@ impl Pub {
             wanted,
             feeds_max: options.feeds_max,
             invites,
+            pushes: node::load_pushes(&*self.store)?,
         })
     }
 }
@@ -160,6 +169,9 @@ fn enter(
     shard.spawn(Rc::clone(&node).watch_requests());
     shard.spawn(Rc::clone(&node).watch_figures());
     shard.at_end(finish(Rc::clone(&node)));
+    if node.is_registrar() {
+        shard.spawn(Rc::clone(&node).watch_blobs());
+    }
     let router = calls::router(&node);
     *node.dialled.borrow_mut() = Some(dispatch(router.clone(), common, Some((&node, true))));
     for (number, address) in common.options.connect.iter().enumerate() {

@@ -44,6 +44,33 @@ impl Session {
         Ok(Sent::Queued)
     }
 
+    /// Whether [`send`](Self::send) would take a body now; one that would not is told when, as with `send`. For who has a body made
+    /// only then.
+    ///
+    /// # Errors
+    /// [`RefusedSend`]: the stream is at an end, or the session is over.
+    pub fn may_send(&mut self, key: StreamKey) -> Result<Sent, RefusedSend> {
+        if let Phase::Dead(error) = &self.phase {
+            return Err(RefusedSend::Session(error.clone()));
+        }
+        let controlled = self.control.limits_us();
+        let overdraft = self.allowed_overdraft();
+        let stream_room = self.config.limits.stream_send_bytes_max;
+        let has_room = self.queued.left() > 0;
+        let Some(stream) = self.table.get_mut(key) else { return Err(RefusedSend::Ended) };
+        if stream.send_state != SendState::Open || !stream.halves.send {
+            return Err(Self::ended(stream, &self.phase));
+        }
+        if controlled && !stream.sender.may_send(overdraft) {
+            return Ok(self.block_on_credit(key));
+        }
+        if stream.queued_bytes() >= stream_room {
+            stream.flags.set(Flag::WaitsForRoom);
+            return Ok(Sent::Blocked);
+        }
+        Ok(if has_room { Sent::Queued } else { self.block_on_room(key) })
+    }
+
     #[inline]
     pub(super) fn check_body(&self, body: &Outgoing<'_>) -> Result<(), RefusedSend> {
         if let Phase::Dead(error) = &self.phase {

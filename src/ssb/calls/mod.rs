@@ -1,6 +1,7 @@
 //! The methods that peers call on a pub, and what a pub calls on them.
 
 mod args;
+mod blobs;
 mod conn;
 mod ebt;
 mod feeds;
@@ -21,7 +22,8 @@ use crate::Router;
 use std::rc::Rc;
 
 /// What anybody with an identity may call: the lists of npm `secret-stack`, `ssb-db`, `ssb-ebt`, `ssb-blobs` and `ssb-gossip`.
-pub(crate) const ANONYMOUS: [&str; 9] = [
+pub(crate) const ANONYMOUS: [&str; 10] = [
+    "blobs.changes",
     "blobs.createWants",
     "blobs.get",
     "blobs.getSlice",
@@ -39,6 +41,7 @@ pub(crate) const INVITED: [&str; 2] = ["getAddress", "invite.use"];
 /// All methods of a pub.
 pub(crate) fn router(node: &Rc<Node>) -> Router {
     let groups = [
+        blobs::routes,
         conn::routes,
         ebt::routes,
         feeds::routes,

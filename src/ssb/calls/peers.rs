@@ -1,6 +1,6 @@
 //! What a pub does with each connection of a peer that has an identity: replicates, and asks for blob wants.
 
-use super::{ebt, legacy};
+use super::{blobs, ebt, legacy};
 use crate::{
     CallError, Client,
     runtime::{Connection, wall_ms},
@@ -9,7 +9,7 @@ use crate::{
         node::{Node, PeerEntry},
     },
 };
-use futures_lite::FutureExt;
+use futures_lite::{FutureExt, future::zip};
 use glommio::timer::sleep;
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -35,7 +35,10 @@ pub(crate) fn attend(node: &Rc<Node>, connection: &Connection, is_outgoing: bool
         let closed = async {
             connection.closed().await;
         };
-        replicate(&node, &connection, is_outgoing).or(closed).await;
+        let looking_after = async {
+            zip(replicate(&node, &connection, is_outgoing), blobs::hear_wants(&node, &connection)).await;
+        };
+        looking_after.or(closed).await;
         node.peers.borrow_mut().remove(&id);
         drop(live);
     })

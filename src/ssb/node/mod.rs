@@ -9,9 +9,12 @@
 //! thread, in the order in which it was asked for.
 
 mod arrival;
+mod blobs;
+mod desk;
 mod exchanges;
 mod feeds;
 mod figures;
+mod fetch;
 mod ingest;
 mod intake;
 mod invites;
@@ -21,8 +24,12 @@ mod reader;
 mod registrar;
 mod tail;
 mod verdict;
+mod writing;
 
+use self::{blobs::Blobs, feeds::Feeds, ingest::Ingest, own::OwnFeed, registrar::Registrar, tail::Tail};
 pub(crate) use self::{
+    blobs::StoredBlobs,
+    desk::load_pushes,
     exchanges::{ExchangePeer, Local},
     intake::Intake,
     invites::{Invite, Invites},
@@ -30,13 +37,13 @@ pub(crate) use self::{
     reader::FeedReader,
     registrar::{Wanted, load_graph, wanted},
     verdict::Refusal,
+    writing::BlobWriting,
 };
-use self::{feeds::Feeds, ingest::Ingest, own::OwnFeed, registrar::Registrar, tail::Tail};
 use super::{
-    PubOptions,
+    BlobId, PubOptions,
     ebt::Requests,
     metrics::Metrics,
-    store::{Contact, Durability, Head, Store, StoreError},
+    store::{BlobStore, Contact, Durability, Head, Store, StoreError},
 };
 use crate::{
     Address, Keypair, PublicKey,
@@ -59,6 +66,7 @@ pub(crate) const REGISTRAR: usize = 0;
 pub(crate) struct Common {
     pub(crate) options: PubOptions,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) blobs: BlobStore,
     pub(crate) identity: Arc<Keypair>,
     /// What peers dial.
     pub(crate) addresses: Vec<Address>,
@@ -76,6 +84,8 @@ pub(crate) struct Start {
     pub(crate) wanted: Wanted,
     pub(crate) feeds_max: usize,
     pub(crate) invites: Invites,
+    /// Blobs that others are to take.
+    pub(crate) pushes: Vec<BlobId>,
 }
 
 impl Common {
@@ -115,6 +125,7 @@ pub(crate) struct Node {
     wanted_wakers: RefCell<Vec<Waker>>,
     reading: Worker,
     writing: Worker,
+    pub(crate) blobs: Blobs,
     pub(crate) own: OwnFeed,
     pub(crate) registrar: Registrar,
 }
@@ -144,6 +155,7 @@ impl Node {
             wanted_wakers: RefCell::default(),
             reading: Worker::start("reading")?,
             writing: Worker::start("writing")?,
+            blobs: Blobs::start()?,
             own: OwnFeed::default(),
             registrar: Registrar::default(),
         });
@@ -162,6 +174,7 @@ impl Node {
         }
         if node.is_registrar() {
             node.registrar.load(start);
+            node.registrar.blobs.load(node.common.options.blob_bytes_max, &start.pushes);
         }
         Ok(node)
     }

@@ -1,6 +1,6 @@
-//! What there is one of in a pub: the follow graph, and the invites. On the first shard.
+//! What there is one of in a pub: the follow graph, the invites, and the wants of blobs. On the first shard.
 
-use super::{Node, Start, invites::Invites};
+use super::{Node, Start, desk::Desk, invites::Invites};
 use crate::{
     PublicKey,
     runtime::Blocklist,
@@ -34,6 +34,7 @@ pub(crate) struct Registrar {
     /// Distances are about to be computed.
     is_due: Cell<bool>,
     pub(crate) invites: RefCell<Invites>,
+    pub(super) blobs: Desk,
 }
 
 /// The graph that a store's contacts draw.

@@ -18,6 +18,20 @@ pub(super) fn read(frame: &[u8], mut each: impl FnMut(BlobId, i64)) -> Result<()
     Ok(json.end()?)
 }
 
+/// The blobs that a frame asks for: those whose size [`Wants::handle_frame`](super::Wants::handle_frame) will want to know.
+///
+/// # Errors
+/// [`FrameError`].
+pub fn asked(frame: &[u8]) -> Result<Vec<BlobId>, FrameError> {
+    let mut blobs = Vec::new();
+    read(frame, |blob, number| {
+        if number < 0 {
+            blobs.push(blob);
+        }
+    })?;
+    Ok(blobs)
+}
+
 /// Appends an entry; the caller writes the braces.
 pub(super) fn write(blob: &BlobId, number: i64, frame: &mut Vec<u8>) {
     let comma = if frame.last() == Some(&b'{') { "" } else { "," };

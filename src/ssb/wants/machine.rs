@@ -286,6 +286,12 @@ impl Wants {
         self.wants.contains_key(blob)
     }
 
+    /// How many blobs are wanted, here or for others.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.wants.len()
+    }
+
     fn tell_all(&mut self, blob: &BlobId, number: i64) {
         self.peers.values_mut().for_each(|peer| peer.tell(*blob, number, &self.limits));
     }

@@ -12,7 +12,7 @@ mod machine;
 mod peer;
 
 pub use self::{
-    frame::FrameError,
+    frame::{FrameError, asked},
     limits::WantsLimits,
     machine::{Fetch, Wants},
 };

@@ -112,6 +112,10 @@ impl Index {
         self.blobs.get(id).map(|blob| blob.bytes)
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.blobs.len()
+    }
+
     pub(super) fn list(&self) -> Vec<(BlobId, u64)> {
         self.blobs.iter().map(|(id, blob)| (*id, blob.bytes)).collect()
     }

@@ -36,6 +36,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::SystemTime,
 };
 
 /// The blobs of a pub. Clones share one store.
@@ -190,6 +191,20 @@ impl BlobStore {
     #[must_use]
     pub fn list(&self) -> Vec<(BlobId, u64)> {
         self.0.index().list()
+    }
+
+    /// All blobs with their sizes and when each was last used, the least recently used first. Looks at every file.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    pub fn list_used(&self) -> Result<Vec<(BlobId, u64, SystemTime)>, BlobError> {
+        self.0.layout.blobs()
+    }
+
+    /// How many blobs there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.index().count()
     }
 
     /// What all blobs and downloads count against the quota.

@@ -91,6 +91,11 @@ impl BlobWriter {
         Ok((found, self.written))
     }
 
+    /// Removes what was written, also of a download that could be resumed.
+    pub fn discard(mut self) {
+        self.give_up();
+    }
+
     /// Removes what was written.
     fn give_up(&mut self) {
         if self.is_over {

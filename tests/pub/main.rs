@@ -1,0 +1,6 @@
+//! Pubs on threads of this process, and what they do with each other and with peers that lie.
+
+mod blobs;
+mod fakes;
+mod fetches;
+mod rig;

@@ -1,7 +1,7 @@
 //! Load generator for push-mux.
 //!
 //! Reading order: [`cli`] for what it does, [`scenario`] for what can be run, [`plan`] for what a run is, [`light`] for the client
-//! that drives it and [`framework`] for the other one, [`server`] for what is driven; [`record`] for what is measured,
+//! that drives it and [`framework`] for the other one, [`gossip`] for peers of a pub, [`server`] for what is driven; [`record`] for what is measured,
 //! [`report`] for what comes out; [`compare`] for other multiplexers.
 
 #![forbid(unsafe_code)]
@@ -11,6 +11,7 @@ mod compare;
 mod delay;
 mod feed;
 mod framework;
+mod gossip;
 mod light;
 mod machine;
 mod measure;
@@ -24,6 +25,7 @@ mod report;
 mod run;
 mod scenario;
 mod server;
+mod verification;
 
 use std::process::ExitCode;
 
@@ -45,6 +47,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(options) => return run::run(&options),
         Command::Replicate(options) => return run::run(&(*options).into()),
         Command::Compare(options) => return compare::run(&options),
+        Command::Verify(options) => return verification::run(&options),
         Command::Diff(options) => return report::diff::run(&options),
         Command::Serve { options } => server::run(&serde_json::from_str(&options)?)?,
         Command::Drive { job } => return run::drive(&job),

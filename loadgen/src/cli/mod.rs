@@ -28,10 +28,12 @@ pub(crate) enum Command {
     List,
     /// Run a scenario, or a file of them, against a server of ours or one that is running already
     Run(Box<RunOptions>),
-    /// Replicate feeds from a server of our own to many clients and check every byte: the same as `run replicate`
+    /// Replicate feeds to many clients and check every byte, with --protocol through a pub: the same as `run replicate`
     Replicate(Box<ReplicateOptions>),
     /// Run the same work over several multiplexers, in turns
     Compare(Box<CompareOptions>),
+    /// Verify signed messages on one core, with nothing else to do
+    Verify(VerifyOptions),
     /// Tell noise from change between two files that --save has written
     Diff(DiffOptions),
     /// The server that scenarios load
@@ -66,6 +68,26 @@ pub(crate) enum Command {
         #[arg(long)]
         congestion: String,
     },
+}
+
+/// Options of `loadgen verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyOptions {
+    /// Messages to verify, of 64 feeds in turns
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) messages: u32,
+
+    /// Messages verified together
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) batch: u32,
+
+    /// Seed of the messages
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// One JSON object on standard output instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Options of `loadgen diff`.
@@ -144,7 +166,6 @@ mod tests {
             "run source --messages 0",
             "run source --credit-mode always",
             "run source --rate 0",
-            "run source --server net:127.0.0.1:1",
             "run source --transport pigeon",
             "replicate --messages 0",
             "diff one",

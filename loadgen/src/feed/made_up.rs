@@ -10,12 +10,12 @@ use super::{Feed, FeedSet, Message};
 const LONGEST: usize = 8192;
 
 /// Where the clock of the first message stands, in milliseconds: the first day of 2024.
-const EPOCH_MS: u64 = 1_704_067_200_000;
+pub(super) const EPOCH_MS: u64 = 1_704_067_200_000;
 
 /// Messages of one author, unless fewer are wanted in all.
 const FEED_LENGTH: u64 = 1000;
 
-const WORDS: [&str; 32] = [
+pub(super) const WORDS: [&str; 32] = [
     "the", "a", "of", "and", "to", "in", "is", "that", "boat", "harbour", "signal", "garden", "network",
     "friend", "tide", "message", "gossip", "offline", "morning", "butter", "wind", "island", "pub", "room",
     "solar", "mast", "weather", "bread", "quiet", "letter", "rope", "café",
@@ -23,7 +23,7 @@ const WORDS: [&str; 32] = [
 
 /// Makes up so many messages, the same for the same seed.
 pub(crate) fn make_up(messages: u64, seed: u64) -> FeedSet {
-    let mut chance = Chance(seed);
+    let mut chance = Chance::new(seed);
     let mut left = messages;
     let mut feeds = Vec::new();
     while left > 0 {
@@ -98,9 +98,14 @@ fn text(chance: &mut Chance) -> String {
 }
 
 /// SplitMix64: small, seeded, and good enough for sizes and noise.
-struct Chance(u64);
+pub(super) struct Chance(u64);
 
 impl Chance {
+    /// The same seed gives the same numbers.
+    pub(super) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -110,16 +115,21 @@ impl Chance {
     }
 
     /// Less than `limit`; the bias of the remainder does not matter here.
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
-    fn base64<const BYTES: usize>(&mut self) -> String {
+    /// So many bytes.
+    pub(super) fn bytes<const BYTES: usize>(&mut self) -> [u8; BYTES] {
         let mut bytes = [0; BYTES];
         for chunk in bytes.chunks_mut(8) {
             chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
         }
-        BASE64_STANDARD.encode(bytes)
+        bytes
+    }
+
+    fn base64<const BYTES: usize>(&mut self) -> String {
+        BASE64_STANDARD.encode(self.bytes::<BYTES>())
     }
 }
 

@@ -1,9 +1,10 @@
-//! The messages that are replicated: from a file, or made up.
+//! The messages that are replicated: from a file, made up, or signed.
 //!
 //! A message is kept as the very bytes of its JSON, because a replica is right only if it has those bytes: parsing and
 //! writing again would change what is measured, and could hide what a server changed.
 
 mod made_up;
+mod signed;
 
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 pub(crate) use self::made_up::make_up;
+pub(crate) use self::signed::{Corpus, Holder, keypair};
 
 /// All messages of one author, in the order of their sequence numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]

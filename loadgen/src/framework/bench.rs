@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use push_mux::mux::{Config, Credit, Limits};
-use push_mux::runtime::{ConnectOptions, ServeOptions, cpus};
-use push_mux::secret::{self, Endpoint};
-use push_mux::{Address, Client, ClientOptions, CreditMode};
+use push_mux::runtime::{ConnectOptions, Credentials, ServeOptions, cpus};
+use push_mux::secret::{self, Endpoint, NetworkKey};
+use push_mux::{Address, Client, ClientOptions, CreditMode, Keypair, Router};
 
 use crate::plan::{Settings, Transport};
 use crate::process::Worker;
@@ -53,14 +54,35 @@ pub(crate) struct Dial {
     pub(crate) address: Address,
     connect: ConnectOptions,
     mode: CreditMode,
+    network: NetworkKey,
 }
 
 impl Dial {
+    /// How a server that runs already is reached, by connections of so many streams.
+    pub(crate) fn foreign(settings: &Settings, address: Address, streams: u32) -> anyhow::Result<Self> {
+        let network = match &settings.network_key {
+            None => NetworkKey::default(),
+            Some(text) => {
+                NetworkKey::from_base64(text).context("--network-key is no key of 32 bytes in base64")?
+            }
+        };
+        let receive_max = settings.receive_max.unwrap_or_else(|| receive_max(settings.credit, streams));
+        let connect = connect_options(settings, limits(streams, receive_max));
+        Ok(Self { address, connect, mode: settings.credit_mode, network })
+    }
+
     /// A connection, from inside an executor.
     pub(crate) async fn client(&self) -> push_mux::Result<Client> {
         let options =
             ClientOptions { connect: self.connect.clone(), mode: self.mode, ..ClientOptions::default() };
         Client::connect_with(&self.address, options).await
+    }
+
+    /// A connection of somebody the server may know, who answers calls.
+    pub(crate) async fn client_as(&self, identity: Keypair, router: Router) -> push_mux::Result<Client> {
+        let credentials = Credentials { identity: Arc::new(identity), network: self.network.clone() };
+        let connect = ConnectOptions { credentials: Some(credentials), ..self.connect.clone() };
+        Client::connect_with(&self.address, ClientOptions { connect, mode: self.mode, router }).await
     }
 }
 
@@ -71,6 +93,8 @@ pub(crate) struct Bench {
     pub(crate) dial: Dial,
     /// Cores for the clients.
     pub(crate) cores: Vec<usize>,
+    /// The server's.
+    pub(crate) server_cores: Vec<usize>,
     /// Unread bytes that a connection may hold.
     pub(crate) receive_max: u64,
     worker: Worker,
@@ -100,14 +124,24 @@ impl Bench {
         feeds: Option<FeedSource>,
         count: Option<&Path>,
     ) -> anyhow::Result<Self> {
+        Self::open(settings, size, (feeds, None), count)
+    }
+
+    /// The same with a pub, which keeps what it stores in a directory.
+    pub(crate) fn with_store(settings: &Settings, size: Size, dir: &Path) -> anyhow::Result<Self> {
+        Self::open(settings, size, (None, Some(dir.to_owned())), None)
+    }
+
+    fn open(
+        settings: &Settings,
+        size: Size,
+        (feeds, store): (Option<FeedSource>, Option<PathBuf>),
+        count: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let (server_cores, cores) = share_cores(settings.shards as usize)?;
         let socket = (settings.transport == Transport::Unix).then(Socket::new).transpose()?;
         let receive_max = settings.receive_max.unwrap_or_else(|| receive_max(settings.credit, size.streams));
-        let limits = Limits {
-            streams_open_max: (size.streams + MORE_STREAMS) as usize,
-            receive_bytes_max: receive_max,
-            ..Limits::default()
-        };
+        let limits = limits(size.streams, receive_max);
         let server = ServerOptions {
             address: listen_at(settings.transport, socket.as_ref())?.to_string(),
             cores: server_cores.clone(),
@@ -117,6 +151,7 @@ impl Bench {
             receive_shard_max: (256 << 20).max(receive_max.saturating_mul(u64::from(size.connections))),
             settings: settings.clone(),
             feeds,
+            store,
         };
         let arguments = ["serve".to_owned(), serde_json::to_string(&server)?];
         let mut worker = match count {
@@ -124,17 +159,12 @@ impl Bench {
             Some(file) => callgrind::start(file, &arguments)?,
         };
         let address = await_address(&mut worker)?;
-        let session = Config {
-            credit: settings.credit,
-            control: settings.credit_mode.control(),
-            limits,
-            ..Config::default()
-        };
-        let connect =
-            ConnectOptions { session, congestion: settings.congestion.clone(), ..ConnectOptions::default() };
+        let connect = connect_options(settings, limits);
+        let network = NetworkKey::default();
         Ok(Self {
-            dial: Dial { address, connect, mode: settings.credit_mode },
+            dial: Dial { address, connect, mode: settings.credit_mode, network },
             cores,
+            server_cores,
             receive_max,
             worker,
             socket,
@@ -151,6 +181,27 @@ impl Bench {
     pub(crate) fn connected(&self) {
         self.socket.iter().for_each(Socket::remove);
     }
+}
+
+/// What both ends take on a connection of so many streams.
+fn limits(streams: u32, receive_max: u64) -> Limits {
+    let streams_open_max = (streams + MORE_STREAMS) as usize;
+    Limits {
+        streams_open_max,
+        requests_in_max: streams_open_max.max(Limits::default().requests_in_max),
+        receive_bytes_max: receive_max,
+        ..Limits::default()
+    }
+}
+
+fn connect_options(settings: &Settings, limits: Limits) -> ConnectOptions {
+    let session = Config {
+        credit: settings.credit,
+        control: settings.credit_mode.control(),
+        limits,
+        ..Config::default()
+    };
+    ConnectOptions { session, congestion: settings.congestion.clone(), ..ConnectOptions::default() }
 }
 
 fn await_address(worker: &mut Worker) -> anyhow::Result<Address> {

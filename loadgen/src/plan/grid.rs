@@ -10,7 +10,7 @@ use push_mux::mux::Credit;
 use serde::Deserialize;
 
 use super::text::{self, one_or_many};
-use super::{Arrivals, Attack, ClientKind, Settings, Transport, Windows};
+use super::{Arrivals, Attack, ClientKind, Protocol, Settings, Transport, Windows};
 
 /// Points that one grid may have: more than anybody would wait for.
 const POINTS_MAX: usize = 10_000;
@@ -122,12 +122,35 @@ pub(crate) struct Grid {
     #[serde(deserialize_with = "one_or_many")]
     pub(crate) windows: Vec<Windows>,
 
+    /// Replicate signed feeds through a pub, peers pushing and pulling them in this way; --messages are of each feed
+    #[arg(long, value_enum, value_name = "NAME,…", value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_many")]
+    pub(crate) protocol: Vec<Protocol>,
+
+    /// Peers that push signed feeds, and as many others that pull them
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[serde(deserialize_with = "one_or_many")]
+    pub(crate) peers: Vec<u32>,
+
+    /// Signed feeds
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[serde(deserialize_with = "one_or_many")]
+    pub(crate) feeds: Vec<u32>,
+
+    /// Seconds for which signed feeds are published at --rate, in the end
+    #[arg(long, value_name = "S", value_parser = natural)]
+    pub(crate) live: Option<f64>,
+
+    /// The key file of the server that --server names: with it the server is told to follow the signed feeds
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(crate) secret: Option<PathBuf>,
+
     /// Feed messages to replicate: JSON lines of messages, bare or as key, value and timestamp
     #[arg(long, value_name = "FILE")]
     pub(crate) feed: Option<PathBuf>,
 
     /// A muxrpc server that is running already, instead of one of our own
-    #[arg(long, value_name = "ADDRESS", requires = "method")]
+    #[arg(long, value_name = "ADDRESS")]
     pub(crate) server: Option<String>,
 
     /// Method of that server, with dots between the parts of its name
@@ -190,6 +213,10 @@ impl Grid {
         across(&mut points, &self.shards, |point, value| point.shards = value);
         across(&mut points, &self.windows, |point, value| point.windows = value);
         across(&mut points, &self.attack, |point, value| point.attack = value);
+        let protocols = self.protocol.iter().copied().map(Some).collect::<Vec<_>>();
+        across(&mut points, &protocols, |point, value| point.protocol = value);
+        across(&mut points, &self.peers, |point, value| point.peers = value);
+        across(&mut points, &self.feeds, |point, value| point.feeds = value);
         across(&mut points, &self.connections, |point, value| point.connections = value);
         across(&mut points, &body, |point, value| point.body = value);
         across(&mut points, &self.streams, |point, value| point.streams = value);
@@ -211,8 +238,22 @@ impl Grid {
 
     fn set_single(&self, point: &mut Settings) {
         let Self {
-            arrivals, warmup, seed, credit_mode, feed, server, method, args, network_key, fault, ..
+            arrivals,
+            warmup,
+            seed,
+            credit_mode,
+            live,
+            secret,
+            feed,
+            server,
+            method,
+            args,
+            network_key,
+            fault,
+            ..
         } = self;
+        point.live = live.unwrap_or(point.live);
+        point.secret = secret.clone().or_else(|| point.secret.take());
         point.arrivals = arrivals.unwrap_or(point.arrivals);
         point.warmup = warmup.unwrap_or(point.warmup);
         point.seed = seed.unwrap_or(point.seed);
@@ -238,8 +279,8 @@ impl Grid {
             self.messages.clone_from(&below.messages);
             self.duration.clone_from(&below.duration);
         }
-        lists!(connections streams body depth rate credit receive_max transport client shards delay_ms megabits silent attack windows);
-        singles!(arrivals warmup seed credit_mode feed server method args network_key);
+        lists!(connections streams body depth rate credit receive_max transport client shards delay_ms megabits silent attack windows protocol peers feeds);
+        singles!(arrivals warmup seed credit_mode live secret feed server method args network_key);
         self.fault |= below.fault;
         self
     }

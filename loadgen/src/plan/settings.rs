@@ -70,6 +70,16 @@ pub(crate) struct Settings {
     pub(crate) attack: Attack,
     /// Windows of the peers that are compared.
     pub(crate) windows: Windows,
+    /// How signed feeds are replicated through a pub; none in the first form of replicate.
+    pub(crate) protocol: Option<Protocol>,
+    /// Peers that bring signed feeds, and as many others that fetch them.
+    pub(crate) peers: u32,
+    /// Signed feeds.
+    pub(crate) feeds: u32,
+    /// Seconds for which signed feeds are published on schedule.
+    pub(crate) live: f64,
+    /// The server's own key file, with which it can be told whom to follow.
+    pub(crate) secret: Option<PathBuf>,
     /// File of the messages that are replicated; made up when there is none.
     pub(crate) feed: Option<PathBuf>,
     /// Address of a server that runs already.
@@ -111,6 +121,11 @@ impl Settings {
             silent: 0,
             attack: Attack::Opens,
             windows: Windows::Default,
+            protocol: None,
+            peers: 4,
+            feeds: 64,
+            live: 2.0,
+            secret: None,
             feed: None,
             server: None,
             method: None,
@@ -126,9 +141,14 @@ impl Settings {
     /// Why, in a sentence.
     pub(crate) fn check(&self) -> Result<(), String> {
         let Self { body, rate, duration, warmup, connections, streams, depth, shards, messages, .. } = self;
-        for (name, number) in
-            [("connections", connections), ("streams", streams), ("depth", depth), ("shards", shards)]
-        {
+        for (name, number) in [
+            ("connections", connections),
+            ("streams", streams),
+            ("depth", depth),
+            ("shards", shards),
+            ("peers", &self.peers),
+            ("feeds", &self.feeds),
+        ] {
             if !(1..=COUNT_MAX).contains(number) {
                 return Err(format!("{name} are from 1 to {COUNT_MAX}, and {number} are asked for"));
             }
@@ -142,7 +162,11 @@ impl Settings {
         if rate.is_some_and(|rate| !(rate > 0.0 && rate <= 1e9)) {
             return Err("a rate is more than 0 and at most 1e9".to_owned());
         }
-        if !(*duration > 0.0 && *duration <= SECONDS_MAX && (0.0..=SECONDS_MAX).contains(warmup)) {
+        if !(*duration > 0.0
+            && *duration <= SECONDS_MAX
+            && (0.0..=SECONDS_MAX).contains(warmup)
+            && (0.0..=SECONDS_MAX).contains(&self.live))
+        {
             return Err(format!("a run takes more than 0 and at most {SECONDS_MAX} seconds"));
         }
         if let Some(text) = &self.args {
@@ -190,6 +214,16 @@ words! {
         Ws,
         /// A Unix socket.
         Unix,
+    }
+}
+
+words! {
+    /// How Secure Scuttlebutt peers replicate feeds.
+    Protocol {
+        /// A `createHistoryStream` for each feed.
+        History,
+        /// Epidemic broadcast trees: one `ebt.replicate` for all.
+        Ebt,
     }
 }
 

@@ -165,7 +165,8 @@ fn points_of(name: &str, grid: Grid, options: &RunOptions) -> anyhow::Result<Vec
     };
     let mut defaults = scenario.defaults();
     defaults.congestion.clone_from(&options.place.congestion);
-    let settings = grid.points(&defaults).map_err(|why| anyhow::anyhow!("{name}: {why}"))?;
+    let mut settings = grid.points(&defaults).map_err(|why| anyhow::anyhow!("{name}: {why}"))?;
+    settings.iter_mut().for_each(|settings| scenario.settle(settings));
     let dumps = options.output.dump.is_some();
     anyhow::ensure!(
         !dumps || settings.len() == 1,

@@ -38,6 +38,9 @@ pub(crate) trait Scenario: Sync {
     /// What it is run with where nothing is said.
     fn defaults(&self) -> Settings;
 
+    /// Fills in what follows from other settings.
+    fn settle(&self, _settings: &mut Settings) {}
+
     /// What its percentiles are of.
     fn timed(&self) -> &'static str {
         "message"
@@ -109,7 +112,7 @@ pub(crate) fn refusal(scenario: &dyn Scenario, settings: &Settings) -> Option<St
     let Settings { rate, messages, client, transport, server, .. } = settings;
     if rate.is_some() && !can.rate {
         return Some(format!(
-            "{name} has no schedule: --rate goes with sink, ping-pong, async, churn and interactive"
+            "{name} has no schedule: --rate goes with sink, ping-pong, async, churn, interactive and replicate --protocol"
         ));
     }
     if messages.is_some() && !can.messages {
@@ -118,7 +121,7 @@ pub(crate) fn refusal(scenario: &dyn Scenario, settings: &Settings) -> Option<St
     if *client == ClientKind::Framework && !can.framework && !can.framework_only {
         return Some(format!("{name} is run by the light client alone"));
     }
-    if *client == ClientKind::Framework && rate.is_some() {
+    if *client == ClientKind::Framework && rate.is_some() && !can.framework_only {
         return Some("the framework's client has no schedule: --rate goes with --client light".to_owned());
     }
     if *transport == Transport::Ws && *client == ClientKind::Light && !can.framework_only {
@@ -128,7 +131,11 @@ pub(crate) fn refusal(scenario: &dyn Scenario, settings: &Settings) -> Option<St
             format!("{name} is run by the light client, which speaks no WebSocket")
         });
     }
-    if server.is_some() && (*client == ClientKind::Framework || *transport != Transport::Tcp) {
+    if server.is_some() && settings.method.is_none() && !can.framework_only {
+        return Some("--server goes with --method".to_owned());
+    }
+    let is_light = can.framework_only || *client == ClientKind::Light;
+    if server.is_some() && (!is_light || *transport != Transport::Tcp) {
         return Some(
             "a server that runs already is driven by the light client, over what its address says".to_owned(),
         );
@@ -142,7 +149,9 @@ pub(crate) fn refusal(scenario: &dyn Scenario, settings: &Settings) -> Option<St
         ));
     }
     if server.is_some() && !can.foreign {
-        return Some(format!("{name} needs a server of our own: --server goes with source and async"));
+        return Some(format!(
+            "{name} needs a server of our own: --server goes with source, async and replicate --protocol"
+        ));
     }
     if is_delayed && *transport != Transport::Tcp && *transport != Transport::Shs {
         return Some("a line can be delayed for tcp and shs".to_owned());

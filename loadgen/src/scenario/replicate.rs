@@ -1,4 +1,4 @@
-//! Every client gets every message of every feed.
+//! Every client gets every message of every feed: of feeds made up, from a server of calls; or of signed ones, through a pub.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,11 +10,18 @@ use serde_json::json;
 use super::{Abilities, Scenario, Stage};
 use crate::feed::{Feed, FeedSet};
 use crate::framework::fleet::{self, Seat};
-use crate::plan::{ClientKind, Settings};
+use crate::gossip;
+use crate::plan::{ClientKind, Settings, Transport};
 use crate::record::outcome::Outcome;
 use crate::server::FeedSource;
 
-/// Replication of feeds, in its first form.
+/// Messages of each signed feed where nothing is said.
+const MESSAGES: u64 = 500;
+
+/// Messages of signed feeds published in a second, in the end.
+const RATE: f64 = 1000.0;
+
+/// Replication of feeds.
 #[derive(Debug)]
 pub(super) struct Replicate;
 
@@ -29,8 +36,8 @@ impl Scenario for Replicate {
 
     fn about(&self) -> [&'static str; 2] {
         [
-            "--connections clients ask for every feed on --streams streams each; --messages made up, or from --feed.",
-            "Shows replication throughput; every byte of every message is compared with what it should be.",
+            "--connections clients fetch feeds, every byte compared; with --protocol, --peers push --feeds signed feeds",
+            "through a pub and as many pull them. Shows ingest, fan-out, end to end, latency from publish to arrival.",
         ]
     }
 
@@ -44,11 +51,40 @@ impl Scenario for Replicate {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { messages: true, framework_only: true, ..Abilities::default() }
+        Abilities { rate: true, messages: true, framework_only: true, foreign: true, ..Abilities::default() }
+    }
+
+    fn settle(&self, settings: &mut Settings) {
+        if settings.protocol.is_some() {
+            settings.messages.get_or_insert(MESSAGES);
+            settings.rate.get_or_insert(RATE);
+            if settings.transport == Transport::Tcp && settings.server.is_none() {
+                settings.transport = Transport::Shs;
+            }
+        }
+    }
+
+    fn refuses(&self, settings: &Settings) -> Option<String> {
+        let Settings { protocol, rate, server, transport, method, feed, fault, .. } = settings;
+        if protocol.is_none() {
+            return (rate.is_some() || server.is_some()).then(|| {
+                "made-up feeds have no schedule and no other server: --rate and --server go with --protocol".to_owned()
+            });
+        }
+        if method.is_some() || feed.is_some() || *fault {
+            return Some(
+                "signed feeds are made by seed, and who replicates them calls no --method".to_owned(),
+            );
+        }
+        (*transport == Transport::Unix)
+            .then(|| "peers of a pub shake hands: use --transport shs or ws".to_owned())
     }
 
     fn drive(&self, stage: &Stage) -> anyhow::Result<Outcome> {
         let settings = &stage.settings;
+        if let Some(protocol) = settings.protocol {
+            return gossip::conduct(stage, protocol);
+        }
         let feeds =
             FeedSource { file: settings.feed.clone(), messages: settings.messages, seed: settings.seed };
         let set = Arc::new(feeds.load()?);

@@ -5,6 +5,7 @@
 mod fault;
 mod history;
 mod methods;
+mod replica;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -42,6 +43,9 @@ pub(crate) struct ServerOptions {
     pub(crate) settings: Settings,
     /// What to serve besides.
     pub(crate) feeds: Option<FeedSource>,
+    /// Where a pub keeps what it stores, when a pub it is that is loaded.
+    #[serde(default)]
+    pub(crate) store: Option<PathBuf>,
 }
 
 /// Where feed messages come from; both ends of a replication load the same.
@@ -82,6 +86,9 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     if !options.cores.is_empty() {
         machine::keep_to(&options.cores)?;
     }
+    if let Some(dir) = &options.store {
+        return replica::run(options, dir);
+    }
     let history = match &options.feeds {
         Some(feeds) => History::new(feeds.load()?),
         None => History::default(),
@@ -89,11 +96,15 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     let history = Arc::new(history);
     let server = Server::bind_all(&[options.address.parse()?])?.options(serve_options(options)?);
     let address = server.addresses().first().context("the server listens nowhere")?.to_string();
-    println!("{}", serde_json::to_string(&Listening { address })?);
-    std::io::stdout().flush()?;
+    announce(address)?;
     let fault = Fault::new(options.settings.fault);
     let build = move |_shard: &push_mux::Shard| router(&history, &fault);
     Ok(server.serve(build)?)
+}
+
+fn announce(address: String) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(&Listening { address })?);
+    Ok(std::io::stdout().flush()?)
 }
 
 fn router(history: &Arc<History>, fault: &Fault) -> Router {

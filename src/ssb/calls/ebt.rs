@@ -17,7 +17,7 @@ use serde::Deserialize;
 use std::{
     future::poll_fn,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -88,6 +88,7 @@ pub(super) async fn run(
     let saving = glommio::spawn_local(saving);
     let mut driver = Driver { node, peer: &peer, tx, rx, frame: Vec::new(), feed: None };
     let ended = poll_fn(|cx| driver.poll(cx)).await;
+    drop(driver);
     saving.cancel().await;
     drop(kept);
     ended
@@ -183,7 +184,7 @@ impl Driver<'_> {
                 return Ok(Received::Pending);
             }
             match self.rx.poll_next(cx) {
-                Poll::Ready(Some(body)) => self.handle_frame(body?)?,
+                Poll::Ready(Some(body)) => self.handle_frame(body?),
                 Poll::Ready(None) => return Ok(Received::End),
                 Poll::Pending => {
                     self.peer.intake.flush();
@@ -194,11 +195,11 @@ impl Driver<'_> {
         Ok(Received::More)
     }
 
-    fn handle_frame(&mut self, body: Body) -> Result<(), CallError> {
-        if body.kind != BodyKind::Json {
-            return Err(CallError::new("a frame of the classic format is JSON"));
-        }
-        let Some(message) = peek(&body.bytes) else { return self.handle_notes(&body.bytes) };
+    fn handle_frame(&mut self, body: Body) {
+        let Some(message) = peek(&body.bytes) else {
+            self.handle_notes(&body.bytes);
+            return;
+        };
         let feed = message.author;
         let local = Local::new(self.node, self.peer);
         match self.peer.exchange.borrow_mut().handle_message(&feed, message.sequence, &local) {
@@ -213,18 +214,22 @@ impl Driver<'_> {
             }
             Arrival::Unasked => self.node.metrics.refused_message("unasked"),
         }
-        Ok(())
     }
 
-    fn handle_notes(&self, frame: &[u8]) -> Result<(), CallError> {
+    fn handle_notes(&self, frame: &[u8]) {
         let mut claims = Vec::new();
         let local = Local::new(self.node, self.peer);
         let heard =
             self.peer.exchange.borrow_mut().handle_notes(frame, &local, |claim: Claim| claims.push(claim));
-        heard.map_err(|error| CallError::new(error.to_string()))?;
         drop(local);
-        self.node.tell_claims(self.peer.id(), claims);
-        Ok(())
+        match heard {
+            Ok(()) => self.node.tell_claims(self.peer.id(), claims),
+            // As JavaScript peers do: what is neither notes nor a message says nothing.
+            Err(error) => {
+                tracing::debug!(peer = %self.peer.key, %error, "a frame is passed over");
+                self.node.metrics.refused_message("no_message");
+            }
+        }
     }
 
     /// Feeds that gave offence are not exchanged with this peer any more.
@@ -293,6 +298,20 @@ impl Driver<'_> {
             self.node.metrics.sent(1);
         }
         Ok(Poll::Ready(()))
+    }
+}
+
+/// A peer that closes its connection ends the call with an error at once, and the future with it; what it had sent before is
+/// here all the same.
+impl Drop for Driver<'_> {
+    fn drop(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        while self.peer.intake.poll_room(&cx).is_ready()
+            && let Poll::Ready(Some(Ok(body))) = self.rx.poll_next(&mut cx)
+        {
+            self.handle_frame(body);
+        }
+        self.peer.intake.flush();
     }
 }
 

@@ -11,11 +11,11 @@ pub struct Peeked {
 }
 
 /// The author and sequence of what may be a message's value, as JSON in any order and spacing; `None` if it is something else, such
-/// as the notes of an EBT session. Neither allocates nor reads further than it must. Only [`Unchecked::parse`](super::Unchecked::parse)
+/// as the notes of an EBT session, or has no content (npm `epidemic-broadcast-trees` tells messages from notes by these three). Neither allocates nor reads further than it must. Only [`Unchecked::parse`](super::Unchecked::parse)
 /// knows whether it is a message: a text may name a member twice, of which this sees the first.
 #[must_use]
 pub fn peek(text: &[u8]) -> Option<Peeked> {
-    let (mut author, mut sequence) = (None, None);
+    let (mut author, mut sequence, mut has_content) = (None, None, false);
     let mut cursor = Cursor(text);
     cursor.take(b'{')?;
     loop {
@@ -25,12 +25,16 @@ pub fn peek(text: &[u8]) -> Option<Peeked> {
             return None;
         }
         cursor.take(b':')?;
+        has_content |= key == b"content";
+        if let (Some(author), Some(sequence), true) = (author, sequence, has_content) {
+            return Some(Peeked { author, sequence });
+        }
         match key {
             b"author" => author = Some(feed(cursor.string()?)?),
             b"sequence" => sequence = Some(cursor.sequence()?),
             _ => cursor.value()?,
         }
-        if let (Some(author), Some(sequence)) = (author, sequence) {
+        if let (Some(author), Some(sequence), true) = (author, sequence, has_content) {
             return Some(Peeked { author, sequence });
         }
         cursor.take(b',')?;

@@ -80,7 +80,11 @@ pub(super) fn bounds(value: &Value) -> Result<(u64, u64), CallError> {
         let refusal = || CallError::new(format!("multiblob.getSlice: {{{name}}} must be a number"));
         number.map(|number| crate::ssb::calls::args::limit(Some(number))).ok_or_else(refusal)
     };
-    Ok((bound("start")?, bound("end")?))
+    let (start, end) = (bound("start")?, bound("end")?);
+    if end < start {
+        return Err(CallError::new("multiblob.getSlice: {end} must not be before {start}"));
+    }
+    Ok((start, end))
 }
 
 #[cfg(test)]

@@ -173,6 +173,9 @@ fn enter(
         shard.spawn(Rc::clone(&node).watch_blobs());
     }
     let router = calls::router(&node);
+    // It holds the node, which holds it: without this nothing of a pub would ever be dropped, its locks included.
+    let held = Rc::clone(&node);
+    shard.at_end(async move { drop(held.dialled.take()) });
     *node.dialled.borrow_mut() = Some(dispatch(router.clone(), common, Some((&node, true))));
     for (number, address) in common.options.connect.iter().enumerate() {
         if number % shard.count() == shard.index() {

@@ -92,9 +92,11 @@ impl Node {
         if self.registrar.blobs.is_due.replace(true) {
             return;
         }
-        let node = Rc::clone(self);
+        // A task that is left over when the shard ends is never dropped: it must not hold the stores open.
+        let node = Rc::downgrade(self);
         glommio::spawn_local(async move {
             sleep(GATHER).await;
+            let Some(node) = node.upgrade() else { return };
             node.registrar.blobs.is_due.set(false);
             node.settle();
         })

@@ -5,7 +5,7 @@ use crate::{
     peer::{Peer, config, is_writable, offering},
 };
 use push_mux::mux::{
-    Config, ControlMode, Credit, Event, Halves, Outgoing, Received, SessionError, error_body,
+    Config, ControlMode, Credit, Event, Halves, Outgoing, Received, Sent, SessionError, error_body,
 };
 use std::time::Duration;
 
@@ -68,6 +68,21 @@ fn credit_is_for_data_alone() {
     assert_eq!(peer.session.stream_totals(key), Some((500, 0)), "five frames, headers counted, opening free");
     peer.session.finish(key);
     peer.must_hear(["-2 end json(true)"]);
+}
+
+#[test]
+fn whether_a_body_would_be_taken_is_known_before_there_is_one() {
+    let mut peer = Peer::with_window(1000);
+    let key = peer.opens(2, Halves::SEND);
+    assert_eq!(peer.session.may_send(key), Ok(Sent::Queued));
+    assert_eq!(peer.sends(key, 100, 91), 5);
+    let _ = (peer.hears(), peer.events());
+    assert_eq!(peer.session.may_send(key), Ok(Sent::Blocked));
+    peer.says(&data(1, &json("[2,100]")));
+    assert!(is_writable(&peer.events(), key), "who asked is told");
+    assert_eq!(peer.session.may_send(key), Ok(Sent::Queued));
+    peer.session.finish(key);
+    assert!(peer.session.may_send(key).is_err());
 }
 
 #[test]

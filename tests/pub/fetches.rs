@@ -125,6 +125,18 @@ fn a_wrong_part_of_one_peer_does_not_fall_back_on_another() {
 }
 
 #[test]
+fn a_blob_is_there_once_its_bytes_are_though_the_peer_hangs_up_on_it() {
+    // As JavaScript peers do after a blob of a multiple of 64 KiB: a frame of no bytes, which ends the session.
+    let (bytes, id) = blob(1, 131_072);
+    let peer = Fake::new(2, &[(id, bytes.len())], &Manner::HangsUp(bytes.clone(), bytes.len()));
+    let rig = Rig::new(1, &[]);
+    rig.call("conn.connect", (peer.address.to_string(),)).expect("it is reached");
+    want(&rig, &[id]);
+    assert_eq!(rig.read("blobs.get", (id.to_string(),)).as_ref(), Ok(&bytes));
+    assert_eq!(peer.asked().len(), 1);
+}
+
+#[test]
 fn what_is_too_large_is_not_asked_for() {
     let (large, small) = (blob(1, 1_000), blob(2, 999));
     let haves = [(large.1, 1_000), (small.1, 999)];

@@ -5,7 +5,10 @@ use glommio::timer::sleep;
 use push_mux::{
     Address, CallError, Client, ClientOptions, Keypair, block_on,
     runtime::{ConnectOptions, Credentials, ServeOptions, Shutdown},
-    ssb::{BlobId, Pub, PubError, PubOptions},
+    ssb::{
+        BlobId, Pub, PubError, PubOptions,
+        store::{BlobError, StoreError},
+    },
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -109,7 +112,7 @@ impl Rig {
         tweak(&mut options);
         let socket = format!("unix:{}", dir.path().join("socket").display());
         let listen = ["net:127.0.0.1:0~shs", &socket].map(|address| address.parse().expect("an address"));
-        let server = Pub::bind(options, &listen).expect("it can be bound");
+        let server = bind(&options, &listen);
         let mut addresses = server.addresses();
         let (socket, address) = (addresses.remove(1), addresses.remove(0));
         let shutdown = server.shutdown();
@@ -177,6 +180,20 @@ impl Rig {
     pub(crate) fn files(&self, dir: &str) -> usize {
         count(&self.path().join(dir))
     }
+}
+
+/// Binds a pub. The last job of one that has ended may keep its stores open for a moment.
+fn bind(options: &PubOptions, listen: &[Address]) -> Pub {
+    let mut bound = Pub::bind(options.clone(), listen);
+    for _ in 0..50 {
+        if !matches!(bound, Err(PubError::Store(StoreError::InUse(_)) | PubError::Blobs(BlobError::InUse(_))))
+        {
+            break;
+        }
+        thread::sleep(Duration::from_millis(20));
+        bound = Pub::bind(options.clone(), listen);
+    }
+    bound.expect("it can be bound")
 }
 
 fn count(dir: &Path) -> usize {

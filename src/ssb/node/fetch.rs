@@ -18,6 +18,9 @@ const PROGRESS_MAX: Duration = Duration::from_secs(30);
 /// How long a fetch may take in all. Stops a peer that sends a byte at a time; what came is kept, and another peer goes on from there.
 const FETCH_MAX: Duration = Duration::from_secs(600);
 
+/// How long a peer may take to end a call that has sent all.
+const END_MAX: Duration = Duration::from_secs(1);
+
 /// How often, and how many times, a download that is still being given up is looked for again.
 const BUSY_EVERY: Duration = Duration::from_millis(50);
 const BUSY_TIMES: u32 = 40;
@@ -59,15 +62,12 @@ impl Node {
         let (node, connection) = (Rc::clone(self), peer.connection.clone());
         let live = connection.shard().enter_driver();
         glommio::spawn_local(async move {
-            let closed = async {
-                let error = connection.closed().await;
-                Err(Cut::Call(CallError::Session(error)))
-            };
             let late = async {
                 sleep(FETCH_MAX).await;
                 Err(Cut::Slow)
             };
-            let fetched = fetch_blob(&node, &connection, fetch).or(late).or(closed).await;
+            // Ends with the connection by itself, once what came before the end has been taken.
+            let fetched = fetch_blob(&node, &connection, fetch).or(late).await;
             match &fetched {
                 Ok(size) => node.tell_stored(fetch.blob, *size),
                 Err(error) => tell(&connection, fetch, error),
@@ -118,8 +118,10 @@ async fn begin(node: &Rc<Node>, Fetch { blob, size, .. }: Fetch) -> Result<BlobW
 async fn get(client: &Client, fetch: Fetch, mut writing: BlobWriting) -> Result<u64, Cut> {
     let whole = Whole { key: fetch.blob.to_string(), max: fetch.size };
     let mut rx = client.source("blobs.get", (whole,)).await?;
-    take(&mut rx, &mut writing).await?;
-    Ok(writing.finish(Some(fetch.blob)).await?.1)
+    take(&mut rx, fetch.size, &mut writing).await?;
+    let (_, size) = writing.finish(Some(fetch.blob)).await?;
+    hear_end(&mut rx).await;
+    Ok(size)
 }
 
 /// Fetches what is missing. `None` when the blob is to be fetched anew, and what was there is gone: the peer knows no slices, or the part
@@ -129,7 +131,7 @@ async fn resume(client: &Client, fetch: Fetch, mut writing: BlobWriting) -> Resu
     if start < fetch.size {
         let rest = Rest { key: fetch.blob.to_string(), start, end: fetch.size };
         let mut rx = client.source("blobs.getSlice", (rest,)).await?;
-        match take(&mut rx, &mut writing).await {
+        match take(&mut rx, fetch.size, &mut writing).await {
             Err(Cut::Call(CallError::Message(_))) if writing.offset() == start => {
                 writing.discard().await;
                 return Ok(None);
@@ -143,8 +145,10 @@ async fn resume(client: &Client, fetch: Fetch, mut writing: BlobWriting) -> Resu
     }
 }
 
-async fn take(rx: &mut RecvStream, writing: &mut BlobWriting) -> Result<(), Cut> {
-    loop {
+/// Takes bytes until there are so many, or no more come. JavaScript peers end a blob whose size is a multiple of 64 KiB with a frame of no
+/// bytes, which ends the session: by then all is there.
+async fn take(rx: &mut RecvStream, size: u64, writing: &mut BlobWriting) -> Result<(), Cut> {
+    while writing.offset() < size {
         let next = async { rx.next().await.transpose().map_err(|error| Cut::Call(error.into())) };
         let silent = async {
             sleep(PROGRESS_MAX).await;
@@ -156,4 +160,14 @@ async fn take(rx: &mut RecvStream, writing: &mut BlobWriting) -> Result<(), Cut>
         }
         writing.write(body.bytes).await?;
     }
+    Ok(())
+}
+
+/// Lets the peer end a call of which nothing more is wanted, rather than abort it.
+async fn hear_end(rx: &mut RecvStream) {
+    let late = async {
+        sleep(END_MAX).await;
+        None
+    };
+    rx.next().or(late).await;
 }

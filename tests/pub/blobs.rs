@@ -1,7 +1,7 @@
 //! The methods of blobs, and blobs that travel between pubs.
 
 use crate::rig::{Rig, blob, eventually, read_all};
-use push_mux::ssb::BlobId;
+use push_mux::ssb::{BlobId, metrics::BlobFigures};
 use serde_json::{Value, json};
 
 /// Sizes of blobs that are awkward in one way or another; the last is the largest that peers fetch.
@@ -41,6 +41,9 @@ fn what_is_added_is_read_listed_measured_and_removed() {
     sizes.sort_unstable();
     assert_eq!(sizes, [1, 65_536, 1 << 20, (5 << 20) - 1]);
     assert!(listed.iter().all(|blob| blob["ts"].as_u64().unwrap() > 1_600_000_000_000));
+    let counted = sizes.iter().map(|size| size.max(&4_096)).sum();
+    let figures = BlobFigures { count: 4, bytes: counted, wanted: 0 };
+    eventually("the figures", || rig.board.snapshots().iter().any(|shard| shard.blobs == Some(figures)));
     assert_eq!(rig.call("blobs.rm", (id.to_string(),)), Ok(json!(true)));
     assert!(!rig.has(&id));
     assert!(rig.call("blobs.rm", (id.to_string(),)).is_err());

@@ -7,6 +7,7 @@ use push_mux::{
     runtime::{ConnectOptions, Credentials, ServeOptions, Shutdown},
     ssb::{
         BlobId, Pub, PubError, PubOptions,
+        metrics::Board,
         store::{BlobError, StoreError},
     },
 };
@@ -83,6 +84,8 @@ pub(crate) fn id_of(bytes: &[u8]) -> BlobId {
 pub(crate) struct Rig {
     /// What peers dial.
     pub(crate) address: Address,
+    /// Where its figures hang.
+    pub(crate) board: Board,
     socket: Address,
     dir: TempDir,
     shutdown: Shutdown,
@@ -115,9 +118,9 @@ impl Rig {
         let server = bind(&options, &listen);
         let mut addresses = server.addresses();
         let (socket, address) = (addresses.remove(1), addresses.remove(0));
-        let shutdown = server.shutdown();
+        let (shutdown, board) = (server.shutdown(), server.board());
         let thread = Some(thread::spawn(move || server.serve()));
-        Self { address, socket, dir, shutdown, thread }
+        Self { address, board, socket, dir, shutdown, thread }
     }
 
     /// Where feeds and blobs are.

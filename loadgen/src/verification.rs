@@ -48,6 +48,7 @@ struct Verified {
 pub(crate) fn run(options: &VerifyOptions) -> anyhow::Result<ExitCode> {
     let (feeds, each) = shape(options.messages);
     let corpus = Corpus::sign(feeds, each, options.seed)?;
+    let machine = Machine::here();
     let cores = machine::allowed_cores()?;
     machine::pin(*cores.first().context("no core is allowed")?)?;
     let values = in_turns(&corpus, each as usize);
@@ -60,7 +61,7 @@ pub(crate) fn run(options: &VerifyOptions) -> anyhow::Result<ExitCode> {
     let verified = Verified {
         schema: 1,
         version: env!("CARGO_PKG_VERSION"),
-        machine: Machine::here(),
+        machine,
         messages: values.len() as u64,
         bytes_mean: corpus.bytes_mean(),
         batch,

@@ -119,7 +119,7 @@ mod tests {
     use push_mux::mux::Credit;
 
     use super::*;
-    use crate::plan::{Settings, Transport};
+    use crate::plan::{Protocol, Settings, Transport};
 
     fn parse(line: &str) -> Result<Command, clap::Error> {
         Cli::try_parse_from(line.split_whitespace()).map(|cli| cli.command)
@@ -153,6 +153,19 @@ mod tests {
     }
 
     #[test]
+    fn feeds_and_peers_become_settings_too() {
+        let line =
+            "loadgen run followers --protocol ebt,history --peers 3 --feeds 9 --reads 0,2KiB --live 1.5";
+        let Ok(Command::Run(options)) = parse(line) else { panic!("another command") };
+        let points = options.grid.points(&Settings::base()).expect("they make sense");
+        let seen: Vec<_> = points.iter().map(|point| (point.protocol, point.reads)).collect();
+        let (ebt, history) = (Some(Protocol::Ebt), Some(Protocol::History));
+        assert_eq!(seen, [(ebt, Some(0)), (ebt, Some(2048)), (history, Some(0)), (history, Some(2048))]);
+        let Settings { peers, feeds, live, .. } = points[0];
+        assert_eq!((peers, feeds, live), (3, 9, 1.5));
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for line in [
             "run",
@@ -168,6 +181,9 @@ mod tests {
             "run source --rate 0",
             "run source --transport pigeon",
             "replicate --messages 0",
+            "replicate --protocol pigeon",
+            "replicate --peers 0",
+            "run followers --reads often",
             "diff one",
         ] {
             assert!(parse(&format!("loadgen {line}")).is_err(), "{line}");

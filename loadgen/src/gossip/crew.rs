@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use glommio::timer::sleep;
-use push_mux::{CallError, Client};
+use push_mux::{CallError, Client, Router};
 use serde_json::json;
 
 use super::board::{Board, Marks, Step};
+use super::pace::Pace;
 use super::replica::Replica;
 use super::shelf::Shelf;
 use super::{pull, push};
@@ -95,12 +96,15 @@ impl Crew {
         let pullers = self.connect_pullers(&desk).await?;
         self.board.be_ready();
         self.begin(Step::Pull).await;
-        for puller in &pullers {
+        if let Some(bytes) = self.settings.reads {
+            self.start_following(&desk, &pullers, bytes);
+        }
+        for puller in pullers.iter().filter(|_| self.settings.reads.is_none()) {
             puller.replica.aim(pushed);
             self.start_pulling(&desk, puller);
         }
         self.begin(Step::Follow).await;
-        if self.protocol == Protocol::History {
+        if self.protocol == Protocol::History && self.settings.reads.is_none() {
             pullers.iter().for_each(|peer| pull::follow_by_history(&desk, &peer.replica, &peer.client));
         }
         sleep(SETTLE).await;
@@ -112,6 +116,7 @@ impl Crew {
         pullers.iter().for_each(|puller| puller.replica.aim(self.board.marks.all));
         self.publish_on_schedule(&desk, &own).await;
         self.begin(Step::End).await;
+        pullers.iter().for_each(|puller| puller.replica.finish());
         for client in pushers.iter().map(|(_, client, _)| client).chain(pullers.iter().map(|p| &p.client)) {
             client.close().await;
         }
@@ -164,13 +169,38 @@ impl Crew {
 
     async fn connect_pullers(&self, desk: &Rc<Desk>) -> anyhow::Result<Vec<Puller>> {
         let mut pullers = Vec::new();
-        for number in self.mine(self.settings.peers) {
+        for number in self.mine(self.readers()) {
             let identity = keypair(self.settings.seed, Holder::Puller, number);
-            let client = self.dial.client_as(identity, push::router(desk, &[])).await?;
+            // Who only reads serves nothing, and is not asked for each feed in turn for long.
+            let only_reads = self.settings.reads.is_some();
+            let router = if only_reads { Router::new() } else { push::router(desk, &[]) };
+            let client = self.dial.client_as(identity, router).await?;
             let _answered = client.manifest().await;
             pullers.push(Puller { number, client, replica: Rc::new(Replica::new(desk)) });
         }
         Ok(pullers)
+    }
+
+    /// How many fetch feeds.
+    const fn readers(&self) -> u32 {
+        if self.settings.reads.is_some() { self.settings.connections } else { self.settings.peers }
+    }
+
+    /// Each reader follows some feeds, and reads so many bytes a second of all of them.
+    fn start_following(&self, desk: &Rc<Desk>, readers: &[Puller], bytes: u64) {
+        let feeds = self.corpus.feeds.len();
+        for Puller { number, client, replica } in readers {
+            let pace = Rc::new(Pace::new(bytes));
+            let first = *number as usize * self.settings.streams as usize;
+            for step in 0..(self.settings.streams as usize).min(feeds) {
+                let (desk, replica) = (Rc::clone(desk), Rc::clone(replica));
+                let (client, pace, feed) = (client.clone(), Rc::clone(&pace), (first + step) % feeds);
+                glommio::spawn_local(async move {
+                    pull::history(&desk, &replica, &client, feed, Some(&pace)).await;
+                })
+                .detach();
+            }
+        }
     }
 
     fn start_pushing(&self, desk: &Rc<Desk>, number: u32, client: Client, own: Vec<usize>) {

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::crew::Desk;
 use super::notes;
+use super::pace::Pace;
 use super::replica::Replica;
 
 /// All feeds in the old way, so many at a time, beginning with feed number `first`.
@@ -31,7 +32,7 @@ pub(super) async fn by_history(
             glommio::spawn_local(async move {
                 loop {
                     let Some(feed) = order.borrow_mut().pop_front() else { break };
-                    history(&desk, &replica, &client, feed, false).await;
+                    history(&desk, &replica, &client, feed, None).await;
                 }
             })
         })
@@ -45,11 +46,22 @@ pub(super) async fn by_history(
 pub(super) fn follow_by_history(desk: &Rc<Desk>, replica: &Rc<Replica>, client: &Client) {
     for feed in 0..desk.corpus.feeds.len() {
         let (desk, replica, client) = (Rc::clone(desk), Rc::clone(replica), client.clone());
-        glommio::spawn_local(async move { history(&desk, &replica, &client, feed, true).await }).detach();
+        glommio::spawn_local(
+            async move { history(&desk, &replica, &client, feed, Some(&Pace::full())).await },
+        )
+        .detach();
     }
 }
 
-async fn history(desk: &Desk, replica: &Replica, client: &Client, feed: usize, live: bool) {
+/// One feed in the old way; with a pace what is to come of it too, until the connection ends.
+pub(super) async fn history(
+    desk: &Desk,
+    replica: &Replica,
+    client: &Client,
+    feed: usize,
+    pace: Option<&Pace>,
+) {
+    let live = pace.is_some();
     let author = desk.corpus.feeds[feed].author;
     let stream = async {
         let ask =
@@ -60,6 +72,9 @@ async fn history(desk: &Desk, replica: &Replica, client: &Client, feed: usize, l
             // Such as `{"sync":true}`, which older servers send when they are through with what is old.
             if !live || bytes.len() > 64 {
                 replica.take(feed, &bytes);
+            }
+            if let Some(pace) = pace {
+                pace.wait(bytes.len()).await;
             }
         }
         Ok::<_, CallError>(())

@@ -106,6 +106,12 @@ impl Replica {
         }
     }
 
+    /// All is said: tells what is not told yet.
+    pub(super) fn finish(&self) {
+        self.tell();
+        self.desk.board.add_times(&self.times.borrow());
+    }
+
     fn tell(&self) {
         let (messages, bytes) = self.untold.take();
         self.desk.board.arrived.fetch_add(messages, Ordering::Relaxed);
@@ -115,13 +121,6 @@ impl Replica {
     fn complain(&self, feed: usize, place: u32, what: &str) {
         let author = self.desk.corpus.feeds[feed].author;
         self.desk.board.complain(1, format_args!("{author}: message {} {what}", place + 1));
-    }
-}
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        self.tell();
-        self.desk.board.add_times(&self.times.borrow());
     }
 }
 
@@ -156,7 +155,7 @@ mod tests {
         assert!(desk.board.times()[0].is_empty());
         desk.board.publish(1, 2, std::time::Duration::ZERO);
         replica.take(1, value(1, 2));
-        drop(replica);
+        replica.finish();
         assert_eq!((desk.board.times()[0].count(), desk.board.wrong().0), (1, 0));
     }
 

@@ -19,6 +19,9 @@ use crate::verification;
 /// Messages that are verified to know how fast a core can be: no more than that, for the run is to begin.
 const VERIFIED_MAX: usize = 20_000;
 
+/// How often they are.
+const VERIFIED_TIMES: usize = 3;
+
 /// A directory of a run, removed with what is in it.
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
@@ -99,7 +102,12 @@ impl Site {
         let values = verification::in_turns(corpus, each);
         let measure = || {
             machine::pin(core)?;
-            verification::in_batches(&values, verification::BATCH)
+            // The best of a few, so that a busy moment of the machine makes nobody look good.
+            let mut best = 0.0_f64;
+            for _ in 0..VERIFIED_TIMES {
+                best = best.max(verification::in_batches(&values, verification::BATCH)?);
+            }
+            Ok(best)
         };
         let measured = thread::scope(|scope| scope.spawn(measure).join());
         measured.unwrap_or_else(|_| anyhow::bail!("verifying panicked")).map(Some)

@@ -141,6 +141,11 @@ pub(crate) struct Grid {
     #[arg(long, value_name = "S", value_parser = natural)]
     pub(crate) live: Option<f64>,
 
+    /// Bytes that each follower reads in a second; 0 is the first message and no more
+    #[arg(long, value_name = "BYTES,…", value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_many")]
+    pub(crate) reads: Vec<Speed>,
+
     /// The key file of the server that --server names: with it the server is told to follow the signed feeds
     #[arg(long, value_name = "FILE", requires = "server")]
     pub(crate) secret: Option<PathBuf>,
@@ -186,6 +191,27 @@ impl FromStr for Body {
     }
 }
 
+/// Bytes a second, read as credit is; or 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "text::NumberOrText")]
+pub(crate) struct Speed(pub(crate) u64);
+
+impl FromStr for Speed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "0" { Ok(Self(0)) } else { text.parse().map(|Body(bytes)| Self(bytes)) }
+    }
+}
+
+impl TryFrom<text::NumberOrText> for Speed {
+    type Error = String;
+
+    fn try_from(value: text::NumberOrText) -> Result<Self, String> {
+        value.to_string().parse()
+    }
+}
+
 impl TryFrom<text::NumberOrText> for Body {
     type Error = String;
 
@@ -215,6 +241,8 @@ impl Grid {
         across(&mut points, &self.attack, |point, value| point.attack = value);
         let protocols = self.protocol.iter().copied().map(Some).collect::<Vec<_>>();
         across(&mut points, &protocols, |point, value| point.protocol = value);
+        let reads = self.reads.iter().map(|bytes| Some(bytes.0)).collect::<Vec<_>>();
+        across(&mut points, &reads, |point, value| point.reads = value);
         across(&mut points, &self.peers, |point, value| point.peers = value);
         across(&mut points, &self.feeds, |point, value| point.feeds = value);
         across(&mut points, &self.connections, |point, value| point.connections = value);
@@ -279,7 +307,7 @@ impl Grid {
             self.messages.clone_from(&below.messages);
             self.duration.clone_from(&below.duration);
         }
-        lists!(connections streams body depth rate credit receive_max transport client shards delay_ms megabits silent attack windows protocol peers feeds);
+        lists!(connections streams body depth rate credit receive_max transport client shards delay_ms megabits silent attack windows protocol peers feeds reads);
         singles!(arrivals warmup seed credit_mode live secret feed server method args network_key);
         self.fault |= below.fault;
         self

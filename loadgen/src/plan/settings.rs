@@ -78,6 +78,8 @@ pub(crate) struct Settings {
     pub(crate) feeds: u32,
     /// Seconds for which signed feeds are published on schedule.
     pub(crate) live: f64,
+    /// Bytes that each follower reads in a second: none after the first message with 0.
+    pub(crate) reads: Option<u64>,
     /// The server's own key file, with which it can be told whom to follow.
     pub(crate) secret: Option<PathBuf>,
     /// File of the messages that are replicated; made up when there is none.
@@ -125,6 +127,7 @@ impl Settings {
             peers: 4,
             feeds: 64,
             live: 2.0,
+            reads: None,
             secret: None,
             feed: None,
             server: None,

@@ -44,15 +44,21 @@ fn heading(row: &Row) -> String {
 pub(crate) fn describe(settings: &Settings) -> String {
     let Settings { connections, streams, body, depth, rate, credit, transport, client, shards, .. } =
         settings;
-    let mut parts = vec![
-        counted(*connections, "connection"),
-        counted(*streams, "stream"),
-        format!("depth {depth}"),
-        format!("{body} B"),
-        format!("credit {credit}"),
-        word(*transport),
-        format!("{} client", word(*client)),
-    ];
+    let mut parts = match settings.protocol {
+        Some(protocol) => vec![
+            word(protocol),
+            format!("{} of each kind", counted(settings.peers, "peer")),
+            counted(settings.feeds, "feed"),
+            counted(settings.messages.unwrap_or_default(), "message") + " each",
+        ],
+        None => vec![
+            counted(*connections, "connection"),
+            counted(*streams, "stream"),
+            format!("depth {depth}"),
+            format!("{body} B"),
+        ],
+    };
+    parts.extend([format!("credit {credit}"), word(*transport), format!("{} client", word(*client))]);
     if *shards > 1 {
         parts.push(counted(*shards, "shard"));
     }

@@ -20,6 +20,9 @@ use crate::report::output::Output;
 use crate::report::sum_up::{Subject, sum_up};
 use crate::scenario::{self, Scenario};
 
+/// What percentiles are of where feeds are replicated through a pub.
+const PUBLISHED: &str = "publish to arrival";
+
 /// One row to be: a scenario with settings.
 pub(crate) struct Point {
     /// What is run.
@@ -69,7 +72,8 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
             // Not before something ran: what cannot be run is refused in one sentence.
             progress.around(|| output.introduce(&machine, &[place.describe()]));
         }
-        progress.around(|| output.row(&row, point.scenario.timed(), &intervals))?;
+        let timed = if point.settings.protocol.is_some() { PUBLISHED } else { point.scenario.timed() };
+        progress.around(|| output.row(&row, timed, &intervals))?;
         rows.push(row);
     }
     drop(progress);

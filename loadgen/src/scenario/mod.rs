@@ -7,6 +7,7 @@ mod churn;
 mod delay;
 mod dialers;
 mod flood;
+mod followers;
 mod idle_connections;
 mod idle_streams;
 mod interactive;
@@ -96,6 +97,7 @@ pub(crate) fn all() -> &'static [&'static dyn Scenario] {
         &reconnect::Reconnect,
         &flood::Flood,
         &replicate::Replicate,
+        &followers::Followers,
         &storm::Storm,
         &soak::Soak,
     ]

@@ -66,6 +66,11 @@ impl Scenario for Replicate {
 
     fn refuses(&self, settings: &Settings) -> Option<String> {
         let Settings { protocol, rate, server, transport, method, feed, fault, .. } = settings;
+        if settings.reads.is_some() {
+            return Some(
+                "peers of replicate read as fast as they can: --reads goes with followers".to_owned(),
+            );
+        }
         if protocol.is_none() {
             return (rate.is_some() || server.is_some()).then(|| {
                 "made-up feeds have no schedule and no other server: --rate and --server go with --protocol".to_owned()

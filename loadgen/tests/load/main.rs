@@ -5,6 +5,7 @@ mod faults;
 mod files;
 mod history;
 mod output;
+mod pubs;
 mod replicate;
 mod scenarios;
 

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{loadgen, row, rows, stderr, stdout};
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "source",
     "sink",
     "ping-pong",
@@ -18,6 +18,7 @@ const NAMES: [&str; 15] = [
     "reconnect",
     "flood",
     "replicate",
+    "followers",
     "storm",
     "soak",
 ];

@@ -66,7 +66,10 @@ impl Header {
     pub const fn decode(bytes: &[u8; HEADER_BYTES], body_bytes_max: u32) -> Result<Headline, WireError> {
         let [flags, l0, l1, l2, l3, i0, i1, i2, i3] = *bytes;
         let body_bytes = u32::from_be_bytes([l0, l1, l2, l3]);
-        if body_bytes == 0 {
+        let id = i32::from_be_bytes([i0, i1, i2, i3]);
+        // JavaScript takes every header without a body for goodbye, and never says goodbye but with nine zero bytes. A stream of its
+        // own may hold an empty body all the same: ssb-blobs ends so a blob whose size is a multiple of 64 KiB.
+        if body_bytes == 0 && id == 0 {
             return Ok(Headline::Goodbye);
         }
         if body_bytes > body_bytes_max {
@@ -75,7 +78,6 @@ impl Header {
         let Some(kind) = BodyKind::from_bits(flags) else {
             return Err(WireError::BodyKind);
         };
-        let id = i32::from_be_bytes([i0, i1, i2, i3]);
         if id == i32::MIN {
             return Err(WireError::Id);
         }

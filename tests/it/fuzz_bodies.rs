@@ -44,9 +44,7 @@ fn item_bytes(item: Item, stopped: &mut Option<Option<WireError>>) -> usize {
             HEADER_BYTES
         }
         Item::Frame(frame) => {
-            assert!(
-                frame.body.bytes.len() == frame.header.body_bytes as usize && !frame.body.bytes.is_empty()
-            );
+            assert_eq!(frame.body.bytes.len(), frame.header.body_bytes as usize);
             HEADER_BYTES + frame.body.bytes.len()
         }
         Item::Run(mut run) => {

@@ -127,9 +127,24 @@ fn the_id_without_a_mirror_image_ends_the_connection() {
 }
 
 #[test]
-fn any_header_with_an_empty_body_is_goodbye_as_in_javascript() {
+fn an_empty_body_is_goodbye_where_no_stream_is_named_and_data_elsewhere() {
     for flags in 0..=u8::MAX {
-        assert_eq!(Header::decode(&raw_header(flags, 0, 77), MAX), Ok(Headline::Goodbye), "{flags:#b}");
+        assert_eq!(Header::decode(&raw_header(flags, 0, 0), MAX), Ok(Headline::Goodbye), "{flags:#b}");
+        let named = Header::decode(&raw_header(flags, 0, 77), MAX);
+        assert_ne!(named, Ok(Headline::Goodbye), "{flags:#b}");
+        assert_eq!(named.is_ok(), flags & 3 != 3, "{flags:#b}");
+    }
+    // The last frames of a blob of 64 KiB as ssb-blobs sends it.
+    let mut wire = data(-2, &Body::binary(vec![7; 64]));
+    wire.extend(raw_header(8, 0, -2));
+    wire.extend(end(-2, &Body::end()));
+    for cut in 0..wire.len() {
+        let heard = decoded(&[&wire[..cut], &wire[cut..]]);
+        assert_eq!(
+            heard,
+            ["-2 data binary(64 bytes)", "-2 data binary(0 bytes)", "-2 end json(true)"],
+            "{cut}"
+        );
     }
 }
 

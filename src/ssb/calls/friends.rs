@@ -86,7 +86,10 @@ async fn send_graph(node: &Node, call: &Call, tx: &mut SendStream) -> Result<(),
         }
     }
     tx.send(Json(graph).body()?).await?;
-    while live {
+    if !live {
+        return Ok(());
+    }
+    loop {
         glommio::timer::sleep(LIVE_EVERY).await;
         let now = edges(node).await;
         for ((from, to), stance) in now.iter().filter(|(edge, stance)| before.get(edge) != Some(stance)) {
@@ -95,7 +98,6 @@ async fn send_graph(node: &Node, call: &Call, tx: &mut SendStream) -> Result<(),
         }
         before = now;
     }
-    Ok(())
 }
 
 async fn edges(node: &Node) -> BTreeMap<(PublicKey, PublicKey), Stance> {

@@ -22,8 +22,8 @@ use std::{
     rc::Rc,
 };
 
-/// Messages verified together: enough for most of what a batch gains, few enough to be done within four milliseconds.
-pub(crate) const BATCH_MESSAGES: usize = 256;
+/// Messages verified together: enough for most of what a batch gains, few enough to be done within ten milliseconds.
+pub(crate) const BATCH_MESSAGES: usize = 512;
 
 /// Batches that may wait for the disk while the next ones are verified.
 const STORING_MAX: usize = 2;

@@ -37,8 +37,8 @@ pub(crate) const VALUE_BYTES_MAX: usize = 64 << 10;
 /// of its first (64 MiB). Stops many connections from doing together what each alone may not.
 pub(crate) const UNVERIFIED_BYTES_MAX: usize = 64 << 20;
 
-/// Messages sent to an owner at once.
-const FLUSH_MESSAGES: usize = super::ingest::BATCH_MESSAGES;
+/// Messages sent to an owner at once: half a batch, so that the next half is on its way while one is verified.
+const FLUSH_MESSAGES: usize = super::ingest::BATCH_MESSAGES / 2;
 
 /// Messages of one connection, or of one import, that wait for their verdict: no more than
 /// [`unverified_max`](crate::ssb::PubOptions::unverified_max).

@@ -229,11 +229,12 @@ impl Node {
 
     /// Sets a small value without waiting for it; a failure is logged.
     pub(crate) fn set_value_later(&self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        let _ = self.write(move |store| {
+        // On its way already: nobody waits for the answer.
+        drop(self.write(move |store| {
             if let Err(error) = store.set_value(&key, value.as_deref(), Durability::Process) {
                 tracing::warn!(%error, "a value was not saved");
             }
-        });
+        }));
     }
 
     /// Tells the operator of a store that does not do as asked, once for each time that it begins.

@@ -69,9 +69,9 @@ impl Node {
 
     /// Ends the connections of a peer on this shard; yields how many.
     pub(crate) fn disconnect(&self, key: &PublicKey) -> usize {
-        let peers = self.peers.borrow();
-        let cut = peers.values().filter(|peer| peer.key == *key).map(|peer| peer.connection.close()).count();
-        cut
+        let peers: Vec<_> =
+            self.peers.borrow().values().map(|peer| (peer.key, peer.connection.clone())).collect();
+        peers.iter().filter(|(peer, _)| peer == key).map(|(_, connection)| connection.close()).count()
     }
 
     /// Dials a peer and looks after the connection.

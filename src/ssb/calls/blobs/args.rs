@@ -9,10 +9,16 @@ pub(super) fn id(value: &Value) -> Option<BlobId> {
     value.as_str().or_else(member)?.parse().ok()
 }
 
+/// Blobs that one call may ask about. Stops a caller from having the disk looked at without end by one frame.
+const IDS_MAX: usize = 10_000;
+
 /// An id or an array of them, and whether it is an array.
 pub(super) fn ids(value: &Value, refusal: &str) -> Result<(Vec<BlobId>, bool), CallError> {
     let parse = |value: &Value| id(value).ok_or_else(|| CallError::new(format!("{refusal}{}", short(value))));
     match value {
+        Value::Array(values) if values.len() > IDS_MAX => {
+            Err(CallError::new(format!("no more than {IDS_MAX} blobs are asked about at once")))
+        }
         Value::Array(values) => Ok((values.iter().map(parse).collect::<Result<_, _>>()?, true)),
         one => Ok((vec![parse(one)?], false)),
     }

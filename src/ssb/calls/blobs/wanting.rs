@@ -90,8 +90,7 @@ pub(in crate::ssb::calls) async fn hear_wants(node: &Rc<Node>, connection: &Conn
             continue;
         }
         if let Err(error) = node.hear_wants(conn, body.bytes).await {
-            tracing::debug!(peer = %connection.peer(), %error, "a peer's wants are given up");
-            return;
+            tracing::debug!(peer = %connection.peer(), %error, "a frame of wants is passed over");
         }
     }
 }

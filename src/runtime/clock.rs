@@ -1,5 +1,7 @@
 use crate::mux::Time;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
+#[cfg(feature = "ssb")]
+use std::time::SystemTime;
 
 /// The one place where the time is read.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +19,7 @@ impl Clock {
     }
 }
 
+#[cfg(feature = "ssb")]
 /// Milliseconds since 1970, as messages of feeds have them.
 #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is to use")]
 pub(crate) fn wall_ms() -> f64 {

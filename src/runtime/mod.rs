@@ -66,6 +66,7 @@ pub use self::{
     worker::Worker,
 };
 
+#[cfg(feature = "ssb")]
 pub(crate) use self::clock::wall_ms;
 use crate::{
     mux::{InboundRequest, StreamKey},

@@ -11,7 +11,7 @@ use crate::{
     PublicKey,
     runtime::wall_ms,
     ssb::{
-        message::{LinkError, Message, Unchecked, Verifier, check_link, contact},
+        message::{HmacKey, LinkError, Message, Unchecked, Verifier, check_link, contact},
         store::{Durability, Entry, Head, Store, StoreError},
     },
 };
@@ -34,6 +34,19 @@ pub(crate) struct Candidate {
     pub(crate) author: PublicKey,
     pub(crate) sequence: u32,
     pub(crate) value: Bytes,
+}
+
+impl Candidate {
+    /// Reads the message. It must be of the feed, and of the place in it, by which it was let in: a text that names a member twice
+    /// shows one author at the door and has another, whose feed nobody wants or another shard owns.
+    fn parse(&self, hmac: Option<&HmacKey>) -> Result<Unchecked, String> {
+        let unchecked = Unchecked::parse(&self.value, hmac).map_err(|error| error.to_string())?;
+        let Message { author, sequence, .. } = unchecked.message();
+        if (*author, *sequence) != (self.author, self.sequence) {
+            return Err("its author or sequence is given twice".to_owned());
+        }
+        Ok(unchecked)
+    }
 }
 
 /// The feeds that this shard owns.
@@ -163,14 +176,13 @@ impl Node {
                 verdicts.known(candidate.origin);
                 continue;
             }
-            match Unchecked::parse(&candidate.value, self.common.options.hmac.as_ref()) {
+            match candidate.parse(self.common.options.hmac.as_ref()) {
                 Ok(message) => {
                     unchecked.push(message);
                     origins.push((candidate.origin, candidate.author));
                 }
-                Err(error) => {
-                    let refusal = Refusal::Invalid(error.to_string());
-                    verdicts.refuse(candidate.origin, candidate.author, refusal, self);
+                Err(reason) => {
+                    verdicts.refuse(candidate.origin, candidate.author, Refusal::Invalid(reason), self);
                 }
             }
         }

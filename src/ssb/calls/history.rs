@@ -15,11 +15,7 @@ use crate::{
     wire::BodyKind,
 };
 use serde::Deserialize;
-use std::{
-    future::poll_fn,
-    rc::Rc,
-    task::{Context, Poll},
-};
+use std::{future::poll_fn, rc::Rc};
 
 /// Messages of the log read at a time.
 const LOG_CHUNK: Bounds = Bounds { messages_max: 64, bytes_max: 64 << 10 };
@@ -94,7 +90,7 @@ async fn send_history(node: &Rc<Node>, wanted: History, tx: &mut SendStream) -> 
                 }
             }
             None if wanted.live => {
-                poll_fn(|cx| node.feeds.borrow_mut().poll_beyond(&wanted.id, position - 1, cx)).await;
+                node.beyond(&wanted.id, position - 1).await;
             }
             None => break,
         }
@@ -177,7 +173,7 @@ async fn send_user(node: &Rc<Node>, wanted: User, tx: &mut SendStream) -> Result
                 }
             }
             None if span.live => {
-                poll_fn(|cx| node.feeds.borrow_mut().poll_beyond(&id, position - 1, cx)).await;
+                node.beyond(&id, position - 1).await;
             }
             None => break,
         }
@@ -213,7 +209,7 @@ async fn send_log(node: &Rc<Node>, span: Span, tx: &mut SendStream) -> Result<()
             if !span.live {
                 break;
             }
-            poll_fn(|cx| poll_log_beyond(node, position, cx)).await;
+            node.log_beyond(position).await;
         }
         for (at, message) in read {
             position = at + 1;
@@ -226,9 +222,4 @@ async fn send_log(node: &Rc<Node>, span: Span, tx: &mut SendStream) -> Result<()
         }
     }
     Ok(())
-}
-
-fn poll_log_beyond(node: &Node, position: u64, cx: &Context<'_>) -> Poll<()> {
-    node.feeds.borrow_mut().wait_any(cx);
-    if node.common.store.log_end() > position { Poll::Ready(()) } else { Poll::Pending }
 }

@@ -1,15 +1,10 @@
 use crate::PublicKey;
-use std::{
-    collections::HashMap,
-    task::{Context, Poll, Waker},
-};
+use std::collections::HashMap;
 
 /// What every shard knows of every feed: how far it is stored, and whether it is wanted. Fed by arrivals and by the graph's shard.
 #[derive(Default)]
 pub(crate) struct Feeds {
     feeds: HashMap<PublicKey, Feed>,
-    /// Who waits for any message at all.
-    any: Vec<Waker>,
 }
 
 #[derive(Default)]
@@ -17,7 +12,6 @@ struct Feed {
     sequence: u32,
     /// Distance in the follow graph, if the feed is to be replicated.
     hops: Option<u8>,
-    waiting: Vec<Waker>,
 }
 
 impl Feeds {
@@ -43,12 +37,10 @@ impl Feeds {
         self.feeds.iter().map(|(key, feed)| (key, feed.sequence, feed.hops))
     }
 
-    /// Messages were stored; wakes who waits for them.
+    /// Messages were stored.
     pub(crate) fn advance(&mut self, key: &PublicKey, sequence: u32) {
         let feed = self.feeds.entry(*key).or_default();
         feed.sequence = feed.sequence.max(sequence);
-        feed.waiting.drain(..).for_each(Waker::wake);
-        self.any.drain(..).for_each(Waker::wake);
     }
 
     pub(crate) fn set_hops(&mut self, key: &PublicKey, hops: Option<u8>) {
@@ -69,32 +61,10 @@ impl Feeds {
     }
 
     fn drop_if_nothing(&mut self, key: &PublicKey) {
-        let is_nothing = |feed: &Feed| feed.sequence == 0 && feed.hops.is_none() && feed.waiting.is_empty();
+        let is_nothing = |feed: &Feed| feed.sequence == 0 && feed.hops.is_none();
         if self.feeds.get(key).is_some_and(is_nothing) {
             self.feeds.remove(key);
         }
-    }
-
-    /// Waits for a message after `sequence`.
-    pub(crate) fn poll_beyond(&mut self, key: &PublicKey, sequence: u32, cx: &Context<'_>) -> Poll<()> {
-        let feed = self.feeds.entry(*key).or_default();
-        if feed.sequence > sequence {
-            return Poll::Ready(());
-        }
-        wait(&mut feed.waiting, cx);
-        Poll::Pending
-    }
-
-    /// Waits for the next message of any feed.
-    pub(crate) fn wait_any(&mut self, cx: &Context<'_>) {
-        wait(&mut self.any, cx);
-    }
-}
-
-/// Wakers of tasks that are gone stay until the next message; a task that asks twice is kept once, if it asked last.
-fn wait(waiting: &mut Vec<Waker>, cx: &Context<'_>) {
-    if !waiting.last().is_some_and(|last| last.will_wake(cx.waker())) {
-        waiting.push(cx.waker().clone());
     }
 }
 
@@ -116,19 +86,5 @@ mod tests {
         assert_eq!(feeds.all().collect::<Vec<_>>(), [(&A, 3, None)]);
         feeds.delete(&A);
         assert_eq!(feeds.all().count(), 0);
-    }
-
-    #[test]
-    fn waiting_ends_with_the_message_waited_for() {
-        let mut feeds = Feeds::default();
-        let cx = Context::from_waker(Waker::noop());
-        feeds.advance(&A, 1);
-        assert!(feeds.poll_beyond(&A, 0, &cx).is_ready());
-        assert!(feeds.poll_beyond(&A, 1, &cx).is_pending());
-        assert!(feeds.poll_beyond(&A, 1, &cx).is_pending());
-        assert_eq!(feeds.feeds[&A].waiting.len(), 1);
-        feeds.advance(&A, 2);
-        assert!(feeds.poll_beyond(&A, 1, &cx).is_ready());
-        assert!(feeds.feeds[&A].waiting.is_empty());
     }
 }

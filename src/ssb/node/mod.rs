@@ -24,9 +24,13 @@ mod reader;
 mod registrar;
 mod tail;
 mod verdict;
+mod waiters;
 mod writing;
 
-use self::{blobs::Blobs, feeds::Feeds, ingest::Ingest, own::OwnFeed, registrar::Registrar, tail::Tail};
+use self::{
+    blobs::Blobs, feeds::Feeds, ingest::Ingest, own::OwnFeed, registrar::Registrar, tail::Tail,
+    waiters::Waiters,
+};
 pub(crate) use self::{
     blobs::StoredBlobs,
     desk::load_pushes,
@@ -55,7 +59,6 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     rc::{Rc, Weak},
     sync::{Arc, atomic::AtomicUsize},
-    task::Waker,
     time::Duration,
 };
 
@@ -122,7 +125,9 @@ pub(crate) struct Node {
     invites: RefCell<HashSet<PublicKey>>,
     /// What answers the peers that we dial.
     pub(crate) dialled: RefCell<Option<Rc<dyn Service>>>,
-    wanted_wakers: RefCell<Vec<Waker>>,
+    waiters: Waiters,
+    /// Changes of the set of wanted feeds.
+    wanted_changes: Cell<u64>,
     reading: Worker,
     writing: Worker,
     pub(crate) blobs: Blobs,
@@ -152,7 +157,8 @@ impl Node {
             peers: RefCell::default(),
             invites: RefCell::new(start.invites.keys().copied().collect()),
             dialled: RefCell::new(None),
-            wanted_wakers: RefCell::default(),
+            waiters: Waiters::default(),
+            wanted_changes: Cell::new(0),
             reading: Worker::start("reading")?,
             writing: Worker::start("writing")?,
             blobs: Blobs::start()?,

@@ -63,7 +63,7 @@ impl Node {
             self.ingest.load(message.author, Head { sequence: message.sequence, id });
             self.common.mesh.tell_all({
                 let (author, sequence) = (message.author, message.sequence);
-                move |node| node.feeds.borrow_mut().advance(&author, sequence)
+                move |node| node.advance(&author, sequence)
             });
         }
     }

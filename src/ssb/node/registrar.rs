@@ -1,6 +1,6 @@
 //! What there is one of in a pub: the follow graph, the invites, and the wants of blobs. On the first shard.
 
-use super::{Node, Start, desk::Desk, invites::Invites};
+use super::{Node, Start, desk::Desk, invites::Invites, waiters::Event};
 use crate::{
     PublicKey,
     runtime::Blocklist,
@@ -188,19 +188,13 @@ impl Node {
             }
         }
         self.handle_wanted(&turned);
-        self.wanted_wakers.take().into_iter().for_each(std::task::Waker::wake);
+        self.wanted_changes.set(self.wanted_changes.get() + 1);
+        self.waiters.wake(Event::Wanted);
     }
 
     /// Waits until the set of wanted feeds changes.
     pub(crate) async fn wanted_changed(&self) {
-        let mut is_first = true;
-        std::future::poll_fn(|cx| {
-            if !std::mem::take(&mut is_first) {
-                return std::task::Poll::Ready(());
-            }
-            self.wanted_wakers.borrow_mut().push(cx.waker().clone());
-            std::task::Poll::Pending
-        })
-        .await;
+        let before = self.wanted_changes.get();
+        self.waiters.until(Event::Wanted, || self.wanted_changes.get() != before).await;
     }
 }

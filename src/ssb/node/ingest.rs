@@ -58,6 +58,8 @@ pub(crate) struct Ingest {
     storing: Cell<usize>,
     /// Grows whenever the store refuses: batches that were verified upon what it refused are void.
     age: Cell<u64>,
+    /// The store has refused, and has batches yet that may be stored: how far feeds are is not known before their end.
+    is_unsure: Cell<bool>,
     room: RefCell<Option<std::task::Waker>>,
 }
 
@@ -79,6 +81,7 @@ impl Ingest {
             is_running: Cell::new(false),
             storing: Cell::new(0),
             age: Cell::new(0),
+            is_unsure: Cell::new(false),
             room: RefCell::default(),
         }
     }
@@ -101,6 +104,17 @@ impl Ingest {
         self.heads.borrow().len()
     }
 
+    /// A message has reached the store. What was taken back meanwhile, since the store refused another batch, holds again.
+    fn stored(&self, message: &Message) {
+        let head = Head { sequence: message.sequence, id: message.id };
+        let mut heads = self.heads.borrow_mut();
+        let heads = heads.entry(message.author).or_default();
+        heads.stored = Some(head);
+        if heads.accepted.is_none_or(|accepted| accepted.sequence < head.sequence) {
+            heads.accepted = Some(head);
+        }
+    }
+
     fn accept(&self, message: &Message) {
         let head = Head { sequence: message.sequence, id: message.id };
         self.heads.borrow_mut().entry(message.author).or_default().accepted = Some(head);
@@ -109,6 +123,7 @@ impl Ingest {
     /// The store has refused: what was accepted upon it is not.
     fn roll_back(&self) {
         self.age.set(self.age.get() + 1);
+        self.is_unsure.set(true);
         self.heads.borrow_mut().values_mut().for_each(|heads| heads.accepted = heads.stored);
     }
 
@@ -152,11 +167,14 @@ impl Node {
             if candidates.is_empty() {
                 break;
             }
+            if self.ingest.is_unsure.replace(false) {
+                self.storing_room(1).await;
+            }
             let mut verdicts = Verdicts::default();
             let batch = self.verify(candidates, &mut verdicts);
             verdicts.send(self);
             if !batch.entries.is_empty() {
-                self.storing_room().await;
+                self.storing_room(STORING_MAX).await;
                 self.start_storing(batch, Durability::Process);
             }
             glommio::executor().yield_if_needed().await;
@@ -226,10 +244,10 @@ impl Node {
         self.set_value_later(key, Some(message.value.to_vec()));
     }
 
-    /// Waits until the store is not too far behind.
-    async fn storing_room(&self) {
+    /// Waits until the store has less than `max` batches.
+    async fn storing_room(&self, max: usize) {
         std::future::poll_fn(|cx| {
-            if self.ingest.storing.get() < STORING_MAX {
+            if self.ingest.storing.get() < max {
                 return std::task::Poll::Ready(());
             }
             *self.ingest.room.borrow_mut() = Some(cx.waker().clone());
@@ -295,11 +313,7 @@ impl Node {
 
     fn note_stored(&self, entries: &[Entry]) {
         self.metrics.stored(entries.len() as u64);
-        let mut heads = self.ingest.heads.borrow_mut();
-        for Entry { message, .. } in entries {
-            let head = Head { sequence: message.sequence, id: message.id };
-            heads.entry(message.author).or_default().stored = Some(head);
-        }
+        entries.iter().for_each(|entry| self.ingest.stored(&entry.message));
     }
 
     /// Stores a message of our own, on the disk before anybody sees it: a lost tail would fork our feed.
@@ -324,5 +338,36 @@ impl Node {
         let arrivals: std::sync::Arc<[Arrival]> =
             entries.into_iter().zip(origins).map(|(entry, origin)| Arrival::new(entry, origin)).collect();
         self.common.mesh.tell_all(move |node| node.handle_arrivals(&arrivals));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Keypair, ssb::message::create};
+
+    fn message(ingest: &Ingest, author: u8) -> Message {
+        let keypair = Keypair::from_seed(&[author; 32]);
+        let head = ingest.head(&keypair.public()).map(|head| (head.sequence, head.id));
+        let message = create(&keypair, head, 1.0, br#"{"type":"test"}"#, None).expect("it is valid");
+        ingest.accept(&message);
+        message
+    }
+
+    #[test]
+    fn what_is_stored_after_another_batch_failed_is_the_head() {
+        let ingest = Ingest::new([7; 32]);
+        let first = message(&ingest, 1);
+        ingest.stored(&first);
+        let second = message(&ingest, 1);
+        let lost = message(&ingest, 2);
+        ingest.roll_back();
+        assert_eq!(ingest.head(&second.author).map(|head| head.sequence), Some(1));
+        ingest.stored(&second);
+        assert_eq!(ingest.head(&second.author).map(|head| head.id), Some(second.id));
+        assert_eq!(ingest.head(&lost.author), None);
+        let (third, fourth) = (message(&ingest, 1), message(&ingest, 1));
+        ingest.stored(&third);
+        assert_eq!(ingest.head(&fourth.author).map(|head| head.id), Some(fourth.id));
     }
 }

@@ -81,9 +81,7 @@ pub(super) async fn run(
     // Before anything waits: a peer that asks by `createHistoryStream` in the same breath is not to get both.
     connection.state::<super::peers::Replicating>().0.set(true);
     let saved = load(node, key).await;
-    let blocked_by = node.blockers_of(key).await;
-    let peer = node
-        .add_exchange(key, blocked_by, |local| Exchange::new(role, saved, ExchangeLimits::default(), local));
+    let peer = node.add_exchange(key, |local| Exchange::new(role, saved, ExchangeLimits::default(), local));
     let kept = Kept { node: Rc::clone(node), peer: Rc::clone(&peer) };
     let saving = save_sometimes(Rc::clone(node), Rc::downgrade(&peer));
     let saving = glommio::spawn_local(saving);

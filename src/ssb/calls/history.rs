@@ -29,7 +29,7 @@ pub(super) fn routes(router: Router, node: &Rc<Node>) -> Router {
         .on_source("createHistoryStream", async move |call: Call, tx: &mut SendStream| {
             let wanted: History = call.arg(0)?;
             super::legacy::handle_history_call(&history, call.connection(), &wanted.id);
-            send_history(&history, wanted, tx).await
+            send_history(&history, call.peer().key, wanted, tx).await
         })
         .on_source("createUserStream", async move |call: Call, tx: &mut SendStream| {
             send_user(&user, call.arg(0)?, tx).await
@@ -57,7 +57,13 @@ struct History {
     values: bool,
 }
 
-async fn send_history(node: &Rc<Node>, wanted: History, tx: &mut SendStream) -> Result<(), CallError> {
+async fn send_history(
+    node: &Rc<Node>,
+    peer: Option<PublicKey>,
+    wanted: History,
+    tx: &mut SendStream,
+) -> Result<(), CallError> {
+    let is_kept_from_peer = || peer.is_some_and(|peer| node.blocks.borrow().has(&wanted.id, &peer));
     let from = match (wanted.sequence, wanted.seq) {
         (Some(sequence), Some(seq)) if sequence.to_bits() != seq.to_bits() => {
             return Err(CallError::new("sequence and seq are both given, and differ"));
@@ -79,11 +85,15 @@ async fn send_history(node: &Rc<Node>, wanted: History, tx: &mut SendStream) -> 
     let end = if wanted.live { u32::MAX } else { next };
     let mut position = from.max(1);
     while position < end && !out.is_done() {
+        // Looked at each time: the block may come while the stream is live, or while it waits for credit.
+        if is_kept_from_peer() {
+            return Err(CallError::new("the author of this feed blocks you"));
+        }
         match reader.next().await.map_err(store_error)? {
             Some(message) => {
                 position = message.sequence + 1;
-                if position > end {
-                    break;
+                if position > end || is_kept_from_peer() {
+                    continue;
                 }
                 if out.send(&message).await? {
                     reader.slow_down();

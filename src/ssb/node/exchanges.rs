@@ -1,6 +1,6 @@
 //! The exchanges of a shard's connections, and how they hear of what other shards do.
 
-use super::{Intake, Node, Refusal, arrival::Arrival, feeds::Feeds, intake::Origin};
+use super::{Intake, Node, Refusal, arrival::Arrival, blocks::Blocks, feeds::Feeds, intake::Origin};
 use crate::{
     PublicKey,
     runtime::wall_ms,
@@ -9,7 +9,7 @@ use crate::{
 use glommio::timer::sleep;
 use std::{
     cell::{Cell, Ref, RefCell},
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     rc::Rc,
     task::{Context, Waker},
     time::Duration,
@@ -27,8 +27,6 @@ pub(crate) struct ExchangePeer {
     since_ms: f64,
     /// The peer has come again, by another connection.
     pub(crate) is_replaced: Cell<bool>,
-    /// Authors who block the peer: it gets nothing of theirs.
-    blocked_by: RefCell<HashSet<PublicKey>>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -57,13 +55,18 @@ impl ExchangePeer {
 pub(crate) struct Local<'a> {
     node: &'a Node,
     id: u64,
+    peer: PublicKey,
     feeds: Ref<'a, Feeds>,
-    blocked_by: Ref<'a, HashSet<PublicKey>>,
+    blocks: Ref<'a, Blocks>,
 }
 
 impl<'a> Local<'a> {
-    pub(crate) fn new(node: &'a Node, peer: &'a ExchangePeer) -> Self {
-        Self { node, id: peer.id(), feeds: node.feeds.borrow(), blocked_by: peer.blocked_by.borrow() }
+    pub(crate) fn new(node: &'a Node, peer: &ExchangePeer) -> Self {
+        Self::of(node, peer.id(), peer.key)
+    }
+
+    fn of(node: &'a Node, id: u64, peer: PublicKey) -> Self {
+        Self { node, id, peer, feeds: node.feeds.borrow(), blocks: node.blocks.borrow() }
     }
 }
 
@@ -77,7 +80,7 @@ impl ebt::Local for Local<'_> {
     }
 
     fn may_send(&self, feed: &PublicKey) -> bool {
-        !self.blocked_by.contains(feed)
+        !self.blocks.has(feed, &self.peer)
     }
 
     fn for_each_wanted(&self, visit: &mut dyn FnMut(&PublicKey)) {
@@ -96,17 +99,10 @@ impl Node {
     pub(crate) fn add_exchange(
         self: &Rc<Self>,
         key: PublicKey,
-        blocked_by: HashSet<PublicKey>,
         make: impl FnOnce(&Local<'_>) -> Exchange,
     ) -> Rc<ExchangePeer> {
-        let blocked_by = RefCell::new(blocked_by);
         let intake = Intake::new(self);
-        let local = Local {
-            node: self,
-            id: intake.id(),
-            feeds: self.feeds.borrow(),
-            blocked_by: blocked_by.borrow(),
-        };
+        let local = Local::of(self, intake.id(), key);
         let exchange = RefCell::new(make(&local));
         drop(local);
         let peer = Rc::new(ExchangePeer {
@@ -115,7 +111,6 @@ impl Node {
             intake,
             since_ms: wall_ms(),
             is_replaced: Cell::new(false),
-            blocked_by,
             waker: RefCell::new(None),
         });
         let (id, since_ms) = (peer.id(), peer.since_ms);
@@ -264,12 +259,8 @@ impl Node {
 
     /// An author blocks somebody, or no longer.
     pub(super) fn handle_block(&self, author: &PublicKey, target: &PublicKey, blocks: bool) {
+        self.blocks.borrow_mut().set(author, target, blocks);
         for peer in self.exchanges.borrow().values().filter(|peer| peer.key == *target) {
-            if blocks {
-                peer.blocked_by.borrow_mut().insert(*author);
-            } else {
-                peer.blocked_by.borrow_mut().remove(author);
-            }
             let claim = peer.exchange.borrow_mut().handle_wanted(author, &Local::new(self, peer));
             self.tell_claims(peer.id(), claim.into_iter().collect());
             peer.wake();

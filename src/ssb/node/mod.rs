@@ -10,6 +10,7 @@
 
 mod arrival;
 mod blobs;
+mod blocks;
 mod desk;
 mod exchanges;
 mod feeds;
@@ -28,8 +29,8 @@ mod waiters;
 mod writing;
 
 use self::{
-    blobs::Blobs, feeds::Feeds, ingest::Ingest, own::OwnFeed, registrar::Registrar, tail::Tail,
-    waiters::Waiters,
+    blobs::Blobs, blocks::Blocks, feeds::Feeds, ingest::Ingest, own::OwnFeed, registrar::Registrar,
+    tail::Tail, waiters::Waiters,
 };
 pub(crate) use self::{
     blobs::StoredBlobs,
@@ -111,6 +112,7 @@ pub(crate) struct Node {
     pub(crate) common: Arc<Common>,
     pub(crate) shard: Shard,
     pub(crate) feeds: RefCell<Feeds>,
+    pub(crate) blocks: RefCell<Blocks>,
     pub(crate) metrics: Rc<Metrics>,
     /// The store refuses to write.
     pub(crate) is_read_only: Cell<bool>,
@@ -145,6 +147,7 @@ impl Node {
             common,
             shard: shard.clone(),
             feeds: RefCell::default(),
+            blocks: RefCell::new(Blocks::load(&start.contacts)),
             metrics: Rc::default(),
             is_read_only: Cell::new(false),
             tail: RefCell::default(),

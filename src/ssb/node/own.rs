@@ -86,6 +86,7 @@ impl Node {
         self.common.mesh.tell_all(move |node| {
             node.feeds.borrow_mut().delete(&feed);
             node.tail.borrow_mut().forget(&feed);
+            node.blocks.borrow_mut().forget(&feed);
             if node.is_registrar() {
                 node.registrar.forget(node, &feed);
             }

@@ -12,7 +12,7 @@ use crate::{
 use glommio::timer::sleep;
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     rc::Rc,
     time::Duration,
 };
@@ -28,8 +28,6 @@ pub(crate) type Wanted = HashMap<PublicKey, u8>;
 pub(crate) struct Registrar {
     graph: RefCell<Option<Graph>>,
     edges: RefCell<BTreeMap<(PublicKey, PublicKey), Stance>>,
-    /// Who blocks whom, by those who are blocked.
-    blockers: RefCell<HashMap<PublicKey, BTreeSet<PublicKey>>>,
     wanted: RefCell<Wanted>,
     /// Distances are about to be computed.
     is_due: Cell<bool>,
@@ -71,12 +69,6 @@ impl Registrar {
     fn note_edge(&self, contact: &Contact) {
         let Contact { author, target, stance } = *contact;
         self.edges.borrow_mut().insert((author, target), stance);
-        let mut blockers = self.blockers.borrow_mut();
-        if stance == Stance::Blocks {
-            blockers.entry(target).or_default().insert(author);
-        } else if let Some(authors) = blockers.get_mut(&target) {
-            authors.remove(&author);
-        }
     }
 
     /// What one feed says of another.
@@ -117,9 +109,6 @@ impl Registrar {
     /// A feed was deleted, and with it all that its author said.
     pub(crate) fn forget(&self, node: &Rc<Node>, author: &PublicKey) {
         self.edges.borrow_mut().retain(|(from, _), _| from != author);
-        self.blockers.borrow_mut().values_mut().for_each(|authors| {
-            authors.remove(author);
-        });
         if self.graph.borrow_mut().as_mut().is_some_and(|graph| graph.clear(author)) {
             self.recompute_soon(node);
         }
@@ -155,10 +144,6 @@ impl Registrar {
             node.common.mesh.tell_all(move |node| node.set_wanted(&changes));
         }
     }
-
-    fn blockers_of(&self, target: &PublicKey) -> HashSet<PublicKey> {
-        self.blockers.borrow().get(target).into_iter().flatten().copied().collect()
-    }
 }
 
 /// Whom the pub blocks does not get in, and is cut off.
@@ -171,11 +156,6 @@ fn block(blocklist: &Blocklist, target: PublicKey, blocks: bool) {
 }
 
 impl Node {
-    /// Authors who block a peer.
-    pub(crate) async fn blockers_of(&self, peer: PublicKey) -> HashSet<PublicKey> {
-        self.ask(super::REGISTRAR, move |node| node.registrar.blockers_of(&peer)).await
-    }
-
     fn set_wanted(&self, changes: &[(PublicKey, Option<u8>)]) {
         let mut turned = Vec::new();
         {

@@ -15,7 +15,10 @@ use crate::{
 use glommio::timer::sleep;
 use std::{
     rc::Rc,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::Duration,
 };
 
@@ -117,6 +120,7 @@ impl Pub {
             mesh: Mesh::new(shards)?,
             shutdown: self.bound.shutdown(),
             unverified_bytes: AtomicUsize::new(0),
+            is_read_only: AtomicBool::new(false),
             options: self.options,
         });
         let board = self.board;

@@ -46,7 +46,9 @@ pub struct Claim {
 /// Input goes into the `handle_*` methods; then [`poll_notes`](Self::poll_notes) and [`poll_send`](Self::poll_send) are asked until they have nothing.
 #[derive(Debug)]
 pub struct Exchange {
-    rows: HashMap<PublicKey, Row>,
+    pub(super) rows: HashMap<PublicKey, Row>,
+    /// Feeds whose rows say that they are held.
+    pub(super) held: Vec<PublicKey>,
     /// What the peer said on earlier connections, until the exchange begins.
     saved: Option<Clock>,
     is_hello_due: bool,
@@ -68,6 +70,7 @@ impl Exchange {
     pub fn new(role: Role, saved: Clock, limits: ExchangeLimits, local: &impl Local) -> Self {
         let mut exchange = Self {
             rows: HashMap::new(),
+            held: Vec::new(),
             saved: Some(saved),
             is_hello_due: false,
             notes: VecDeque::new(),
@@ -363,7 +366,7 @@ impl Exchange {
         self.rows.len()
     }
 
-    fn queue_note(&mut self, feed: &PublicKey) {
+    pub(super) fn queue_note(&mut self, feed: &PublicKey) {
         if let Some(row) = self.rows.get_mut(feed)
             && row.claim(Bit::NoteQueued)
         {
@@ -385,7 +388,7 @@ impl Exchange {
 
 /// Whether the feed is exchanged with the peer at all: wanted, not kept from it, and not spoilt by it.
 fn is_shared(feed: &PublicKey, row: &Row, local: &impl Local) -> bool {
-    !row.is(Bit::Refused) && local.wants(feed) && local.may_send(feed)
+    !row.is(Bit::Refused) && !row.is(Bit::Held) && local.wants(feed) && local.may_send(feed)
 }
 
 #[cfg(test)]
@@ -527,6 +530,26 @@ mod tests {
         assert_eq!(exchange.feeds(), 100);
         assert_eq!(said(&mut exchange, &local).len(), 150);
         assert_eq!(exchange.clock().len(), 100);
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_held_and_asked_for_again() {
+        let local = Feeds::of(&[(1, 5)]);
+        let mut exchange = acceptor(Clock::default(), &local);
+        said(&mut exchange, &local);
+        hear(&mut exchange, &local, &[(1, 18)]);
+        exchange.set_receive(&feed(1), true, &local);
+        assert_eq!(said(&mut exchange, &local), [(1, 10)]);
+        assert_eq!(exchange.hold(&feed(1)), Some(Claim { feed: feed(1), sequence: None }));
+        assert_eq!(exchange.hold(&feed(1)), None, "once");
+        assert_eq!(said(&mut exchange, &local), [(1, -1)]);
+        assert_eq!(exchange.handle_message(&feed(1), 7, &local), Arrival::Unasked);
+        exchange.set_receive(&feed(1), true, &local);
+        assert_eq!(said(&mut exchange, &local), []);
+        assert_eq!(exchange.resume(&local), [Claim { feed: feed(1), sequence: Some(9) }]);
+        exchange.set_receive(&feed(1), true, &local);
+        assert_eq!(said(&mut exchange, &local), [(1, 10)]);
+        assert!(exchange.resume(&local).is_empty() && !exchange.is_held(&feed(1)));
     }
 
     #[test]

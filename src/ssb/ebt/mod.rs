@@ -11,6 +11,7 @@
 
 mod clock;
 mod exchange;
+mod hold;
 mod limits;
 mod local;
 mod note;

@@ -42,6 +42,8 @@ pub(super) enum Bit {
     Named = 1 << 8,
     /// We said −1 on an earlier connection and nothing since.
     RefusedBefore = 1 << 9,
+    /// It cannot be stored here for now.
+    Held = 1 << 10,
 }
 
 impl Row {

@@ -165,18 +165,44 @@ impl Node {
     /// A peer's message was not taken.
     pub(crate) fn handle_refused(&self, peer: &ExchangePeer, feed: &PublicKey, refusal: &Refusal) {
         let (id, feed) = (peer.id(), *feed);
-        let is_peers_fault = *refusal != Refusal::NotStored;
-        if is_peers_fault {
-            peer.exchange.borrow_mut().refuse(&feed);
+        // After a message that could not be stored, those that follow it are out of place.
+        let is_ours = match refusal {
+            Refusal::NotStored => true,
+            Refusal::Gap { .. } => peer.exchange.borrow().is_held(&feed),
+            Refusal::Invalid(_) | Refusal::Fork => false,
+        };
+        if is_ours {
+            return self.hold(peer, &feed);
         }
+        peer.exchange.borrow_mut().refuse(&feed);
         self.common.mesh.tell(self.owner(&feed), move |node| {
-            if is_peers_fault {
-                node.requests.borrow_mut().handle_refused(node.now(), id, &feed);
-            } else {
-                node.requests.borrow_mut().handle_duplicate(node.now(), id, &feed);
-            }
+            node.requests.borrow_mut().handle_refused(node.now(), id, &feed);
             node.decide();
         });
+    }
+
+    fn hold(&self, peer: &ExchangePeer, feed: &PublicKey) {
+        let claim = peer.exchange.borrow_mut().hold(feed);
+        self.tell_claims(peer.id(), claim.into_iter().collect());
+    }
+
+    /// A feed begins anew: peers are told so, and asked for it if it is wanted.
+    pub(super) fn hold_everywhere(&self, feed: &PublicKey) {
+        for peer in self.exchanges.borrow().values() {
+            self.hold(peer, feed);
+            peer.wake();
+        }
+    }
+
+    /// What could not be stored is asked for again.
+    pub(super) fn resume_exchanges(&self) {
+        for peer in self.exchanges.borrow().values() {
+            let claims = peer.exchange.borrow_mut().resume(&Local::new(self, peer));
+            if !claims.is_empty() {
+                self.tell_claims(peer.id(), claims);
+                peer.wake();
+            }
+        }
     }
 
     /// Sends what has been decided about the feeds of this shard to the connections it concerns.

@@ -1,10 +1,20 @@
 use super::{Node, exchanges::ExchangePeer};
-use crate::{PublicKey, ssb::metrics::StoreFigures};
+use crate::{
+    PublicKey,
+    ssb::{
+        metrics::StoreFigures,
+        store::{Durability, Store},
+    },
+};
 use glommio::timer::sleep;
-use std::{rc::Rc, time::Duration};
+use std::{rc::Rc, sync::atomic::Ordering, time::Duration};
 
 /// How often figures are brought up to date.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// A value that is written to see whether there is room: about as much as a batch, so that the next one does not fail again.
+const ROOM: &[u8] = b"room";
+const ROOM_BYTES: usize = 512 << 10;
 
 impl Node {
     /// Keeps the figures that nobody counts as they happen.
@@ -13,9 +23,28 @@ impl Node {
             self.metrics.set_feeds(self.ingest.len() as u64);
             self.metrics.set_lag(self.lags());
             if self.is_registrar() {
+                self.look_for_room().await;
                 self.metrics.set_store(self.store_figures().await);
             }
+            if !self.is_read_only() {
+                self.resume_exchanges();
+            }
             sleep(EVERY).await;
+        }
+    }
+
+    /// A store that refused to write may do so again.
+    async fn look_for_room(&self) {
+        if !self.is_read_only() {
+            return;
+        }
+        let look = |store: &dyn Store| {
+            store.set_value(ROOM, Some(&[0; ROOM_BYTES]), Durability::Process)?;
+            store.set_value(ROOM, None, Durability::Process)
+        };
+        if self.write(look).await.is_ok() {
+            self.common.is_read_only.store(false, Ordering::Relaxed);
+            tracing::info!("the store writes again");
         }
     }
 
@@ -47,7 +76,7 @@ impl Node {
             messages,
             feeds: stored,
             free_bytes: space.free_bytes,
-            is_full: self.is_read_only.get(),
+            is_full: self.is_read_only(),
         }
     }
 }

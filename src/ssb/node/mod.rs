@@ -59,7 +59,10 @@ use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap, HashSet},
     rc::{Rc, Weak},
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -78,6 +81,8 @@ pub(crate) struct Common {
     pub(crate) shutdown: Shutdown,
     /// Bytes of messages that wait for their verdict.
     pub(crate) unverified_bytes: AtomicUsize,
+    /// The store has refused to write, and has not written since.
+    pub(crate) is_read_only: AtomicBool,
 }
 
 /// What the store had when the process started.
@@ -114,8 +119,6 @@ pub(crate) struct Node {
     pub(crate) feeds: RefCell<Feeds>,
     pub(crate) blocks: RefCell<Blocks>,
     pub(crate) metrics: Rc<Metrics>,
-    /// The store refuses to write.
-    pub(crate) is_read_only: Cell<bool>,
     tail: RefCell<Tail>,
     ingest: Ingest,
     intakes: RefCell<HashMap<u64, Weak<Intake>>>,
@@ -149,7 +152,6 @@ impl Node {
             feeds: RefCell::default(),
             blocks: RefCell::new(Blocks::load(&start.contacts)),
             metrics: Rc::default(),
-            is_read_only: Cell::new(false),
             tail: RefCell::default(),
             ingest: Ingest::new(seed),
             intakes: RefCell::default(),
@@ -246,9 +248,13 @@ impl Node {
         }));
     }
 
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.common.is_read_only.load(Ordering::Relaxed)
+    }
+
     /// Tells the operator of a store that does not do as asked, once for each time that it begins.
     pub(crate) fn report_store(&self, error: &StoreError) {
-        if !self.is_read_only.replace(true) {
+        if !self.common.is_read_only.swap(true, Ordering::Relaxed) {
             tracing::error!(%error, "nothing is stored any more until this is mended; what is stored is served");
         }
     }

@@ -63,7 +63,7 @@ impl Node {
             duplicates: messages.duplicates,
             sent: messages.sent,
             refused: messages.refused,
-            is_read_only: self.is_read_only.get(),
+            is_read_only: self.is_read_only(),
         }
     }
 

@@ -118,9 +118,11 @@ impl Registrar {
         if self.is_due.replace(true) {
             return;
         }
-        let node = Rc::clone(node);
+        // A task that is left over when the shard ends is never dropped: it must not hold the stores open.
+        let node = Rc::downgrade(node);
         glommio::spawn_local(async move {
             sleep(GATHER).await;
+            let Some(node) = node.upgrade() else { return };
             node.registrar.is_due.set(false);
             node.registrar.recompute(&node);
         })

@@ -214,11 +214,14 @@ async fn send_log(node: &Rc<Node>, span: Span, tx: &mut SendStream) -> Result<()
     }
     let mut position = if span.old { 0 } else { end };
     while !out.is_done() {
+        let seen = node.common.store.log_end();
         let read = node.read(move |store| store.log(position, LOG_CHUNK)).await.map_err(store_error)?;
         if read.is_empty() {
             if !span.live {
                 break;
             }
+            // Messages of feeds that were deleted leave their positions behind.
+            position = position.max(seen);
             node.log_beyond(position).await;
         }
         for (at, message) in read {

@@ -54,6 +54,8 @@ pub(crate) struct Ingest {
     verifier: RefCell<Verifier>,
     queue: RefCell<VecDeque<Candidate>>,
     heads: RefCell<HashMap<PublicKey, Heads>>,
+    /// Feeds that the store is about to forget.
+    deleting: RefCell<HashSet<PublicKey>>,
     is_running: Cell<bool>,
     storing: Cell<usize>,
     /// Grows whenever the store refuses: batches that were verified upon what it refused are void.
@@ -78,6 +80,7 @@ impl Ingest {
             verifier: RefCell::new(Verifier::new(seed)),
             queue: RefCell::default(),
             heads: RefCell::default(),
+            deleting: RefCell::default(),
             is_running: Cell::new(false),
             storing: Cell::new(0),
             age: Cell::new(0),
@@ -91,8 +94,16 @@ impl Ingest {
         self.heads.borrow_mut().insert(feed, heads);
     }
 
-    pub(crate) fn forget(&self, feed: &PublicKey) {
-        self.heads.borrow_mut().remove(feed);
+    /// Nothing of this feed is accepted until [`end_deleting`](Self::end_deleting): it would follow what is about to be gone.
+    pub(crate) fn begin_deleting(&self, feed: PublicKey) {
+        self.deleting.borrow_mut().insert(feed);
+    }
+
+    pub(crate) fn end_deleting(&self, feed: &PublicKey, is_gone: bool) {
+        self.deleting.borrow_mut().remove(feed);
+        if is_gone {
+            self.heads.borrow_mut().remove(feed);
+        }
     }
 
     /// The last message that is stored or about to be.
@@ -192,6 +203,10 @@ impl Node {
             if candidate.sequence <= have {
                 self.metrics.duplicate(1);
                 verdicts.known(candidate.origin);
+                continue;
+            }
+            if self.ingest.deleting.borrow().contains(&candidate.author) {
+                verdicts.refuse(candidate.origin, candidate.author, Refusal::NotStored, self);
                 continue;
             }
             match candidate.parse(self.common.options.hmac.as_ref()) {

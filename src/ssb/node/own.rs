@@ -4,7 +4,7 @@ use crate::{
     runtime::wall_ms,
     ssb::{
         message::{Message, create},
-        store::Head,
+        store::{Bounds, Head, Store, StoreError},
     },
 };
 use glommio::sync::Semaphore;
@@ -78,19 +78,37 @@ impl Node {
         }
         let ask = move |node: Rc<Self>| async move {
             // Nothing of it is accepted from here on until the store has forgotten it.
-            let deleted = node.write(move |store| store.delete_feed(&feed)).await;
-            node.ingest.forget(&feed);
+            node.ingest.begin_deleting(feed);
+            let (deleted, is_gone) = node.write(move |store| delete(store, &feed)).await;
+            node.ingest.end_deleting(&feed, is_gone);
+            if is_gone {
+                // From here, as all news of its messages: else what comes first of the feed anew would be taken for old.
+                node.common.mesh.tell_all(move |node| node.forget_feed(&feed));
+            }
             deleted
         };
-        self.ask_later(self.owner(&feed), ask).await.map_err(|error| CallError::new(error.to_string()))?;
-        self.common.mesh.tell_all(move |node| {
-            node.feeds.borrow_mut().delete(&feed);
-            node.tail.borrow_mut().forget(&feed);
-            node.blocks.borrow_mut().forget(&feed);
-            if node.is_registrar() {
-                node.registrar.forget(node, &feed);
-            }
-        });
-        Ok(())
+        self.ask_later(self.owner(&feed), ask).await.map_err(|error| CallError::new(error.to_string()))
     }
+
+    fn forget_feed(self: &Rc<Self>, feed: &PublicKey) {
+        self.feeds.borrow_mut().delete(feed);
+        self.tail.borrow_mut().forget(feed);
+        self.blocks.borrow_mut().forget(feed);
+        if self.owner(feed) == self.index() && self.feeds.borrow().is_wanted(feed) {
+            self.requests.borrow_mut().handle_wanted(feed, Some(0));
+        }
+        // Peers think that we have it all.
+        self.hold_everywhere(feed);
+        if self.is_registrar() {
+            self.registrar.forget(self, feed);
+        }
+    }
+}
+
+/// Deletes a feed; says also whether it is gone for readers, which it may be though the store has failed.
+fn delete(store: &dyn Store, feed: &PublicKey) -> (Result<(), StoreError>, bool) {
+    let deleted = store.delete_feed(feed);
+    let one = Bounds { messages_max: 1, bytes_max: usize::MAX };
+    let is_gone = deleted.is_ok() || store.range(feed, 1, one).is_ok_and(|left| left.is_empty());
+    (deleted, is_gone)
 }

@@ -268,11 +268,6 @@ impl Node {
 
     /// What is wanted has changed: exchanges say so to their peers.
     pub(super) fn handle_wanted(&self, feeds: &[PublicKey]) {
-        for feed in feeds.iter().filter(|feed| self.owner(feed) == self.index()) {
-            let known = self.feeds.borrow();
-            let head = known.is_wanted(feed).then(|| known.sequence(feed));
-            self.requests.borrow_mut().handle_wanted(feed, head);
-        }
         for peer in self.exchanges.borrow().values() {
             let local = Local::new(self, peer);
             let mut exchange = peer.exchange.borrow_mut();

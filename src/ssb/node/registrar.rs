@@ -142,9 +142,15 @@ impl Registrar {
             .map(|(feed, hops)| (*feed, Some(*hops)))
             .collect();
         changes.extend(before.keys().filter(|feed| !after.contains_key(feed)).map(|feed| (*feed, None)));
-        if !changes.is_empty() {
-            node.common.mesh.tell_all(move |node| node.set_wanted(&changes));
+        if changes.is_empty() {
+            return;
         }
+        let turned = |(feed, hops): &(PublicKey, Option<u8>)| before.contains_key(feed) != hops.is_some();
+        let turned: Vec<PublicKey> =
+            changes.iter().filter(|change| turned(change)).map(|(feed, _)| *feed).collect();
+        node.common.mesh.tell_all(move |node| node.set_wanted(&changes));
+        // After every shard has the news: exchanges pass claims to the feeds' owners, who ignore those to feeds that are not wanted.
+        node.common.mesh.tell_all(move |node| node.handle_wanted(&turned));
     }
 }
 
@@ -159,17 +165,15 @@ fn block(blocklist: &Blocklist, target: PublicKey, blocks: bool) {
 
 impl Node {
     fn set_wanted(&self, changes: &[(PublicKey, Option<u8>)]) {
-        let mut turned = Vec::new();
-        {
+        for (feed, hops) in changes {
             let mut feeds = self.feeds.borrow_mut();
-            for (feed, hops) in changes {
-                if feeds.is_wanted(feed) != hops.is_some() {
-                    turned.push(*feed);
-                }
-                feeds.set_hops(feed, *hops);
+            let is_turned = feeds.is_wanted(feed) != hops.is_some();
+            feeds.set_hops(feed, *hops);
+            if is_turned && self.owner(feed) == self.index() {
+                let head = hops.is_some().then(|| feeds.sequence(feed));
+                self.requests.borrow_mut().handle_wanted(feed, head);
             }
         }
-        self.handle_wanted(&turned);
         self.wanted_changes.set(self.wanted_changes.get() + 1);
         self.waiters.wake(Event::Wanted);
     }

@@ -2,5 +2,6 @@
 
 mod blobs;
 mod fakes;
+mod feeds;
 mod fetches;
 mod rig;

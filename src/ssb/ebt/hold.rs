@@ -10,16 +10,17 @@ impl Exchange {
         if !row.claim(Bit::Held) {
             return None;
         }
+        row.set(Bit::WasHeld, true);
         row.set(Bit::Receive, false);
         self.held.push(*feed);
         self.queue_note(feed);
         Some(Claim { feed: *feed, sequence: None })
     }
 
-    /// Whether a feed is held.
+    /// Whether a feed is held, or has been: messages that were on their way then may come yet, and are out of place.
     #[must_use]
-    pub fn is_held(&self, feed: &PublicKey) -> bool {
-        self.rows.get(feed).is_some_and(|row| row.is(Bit::Held))
+    pub fn was_held(&self, feed: &PublicKey) -> bool {
+        self.rows.get(feed).is_some_and(|row| row.is(Bit::WasHeld))
     }
 
     /// Exchanges again what was held. Yields the peer's claims, to be told to [`Requests`](super::Requests).

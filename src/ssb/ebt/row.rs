@@ -44,6 +44,8 @@ pub(super) enum Bit {
     RefusedBefore = 1 << 9,
     /// It cannot be stored here for now.
     Held = 1 << 10,
+    /// It could not, once.
+    WasHeld = 1 << 11,
 }
 
 impl Row {

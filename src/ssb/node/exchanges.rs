@@ -168,7 +168,7 @@ impl Node {
         // After a message that could not be stored, those that follow it are out of place.
         let is_ours = match refusal {
             Refusal::NotStored => true,
-            Refusal::Gap { .. } => peer.exchange.borrow().is_held(&feed),
+            Refusal::Gap { .. } => peer.exchange.borrow().was_held(&feed),
             Refusal::Invalid(_) | Refusal::Fork => false,
         };
         if is_ours {

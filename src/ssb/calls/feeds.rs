@@ -11,18 +11,24 @@ use crate::{
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
-use std::{future::poll_fn, rc::Rc};
+use std::{collections::HashMap, future::poll_fn, rc::Rc};
 
 pub(super) fn routes(router: Router, node: &Rc<Node>) -> Router {
     let (list, import, delete, compact) =
         (Rc::clone(node), Rc::clone(node), Rc::clone(node), Rc::clone(node));
     router
         .on_source("feeds", async move |_: Call, tx: &mut SendStream| {
+            let mut ahead: HashMap<_, u32> = HashMap::new();
+            for (feed, theirs) in list.gather(|node| node.ahead()).await.into_iter().flatten() {
+                let most = ahead.entry(feed).or_default();
+                *most = theirs.max(*most);
+            }
             let mut all: Vec<_> =
                 list.feeds.borrow().all().map(|(feed, sequence, hops)| (*feed, sequence, hops)).collect();
             all.sort_unstable_by_key(|(feed, _, hops)| (hops.unwrap_or(u8::MAX), *feed));
             for (feed, sequence, hops) in all {
-                let entry = json!({ "id": feed.to_string(), "sequence": sequence, "hops": hops });
+                let lag = ahead.get(&feed).map(|theirs| theirs.saturating_sub(sequence));
+                let entry = json!({ "id": feed.to_string(), "sequence": sequence, "hops": hops, "lag": lag });
                 tx.send(Json(entry).body()?).await?;
             }
             Ok(())

@@ -235,6 +235,22 @@ impl Node {
         exchanges.values().filter_map(theirs).collect()
     }
 
+    /// Feeds that are wanted and that peers of this shard say they have further than we do, and how far.
+    pub(crate) fn ahead(&self) -> HashMap<PublicKey, u32> {
+        let feeds = self.feeds.borrow();
+        let mut ahead: HashMap<PublicKey, u32> = HashMap::new();
+        for peer in self.exchanges.borrow().values() {
+            let exchange = peer.exchange.borrow();
+            for (feed, theirs) in exchange.claims().filter(|(feed, _)| feeds.is_wanted(feed)) {
+                if theirs > feeds.sequence(&feed) {
+                    let most = ahead.entry(feed).or_default();
+                    *most = theirs.max(*most);
+                }
+            }
+        }
+        ahead
+    }
+
     /// Looks now and then whether a peer owes messages for too long.
     pub(crate) async fn watch_requests(self: Rc<Self>) {
         loop {

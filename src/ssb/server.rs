@@ -44,6 +44,25 @@ pub enum PubError {
 }
 
 /// A Secure Scuttlebutt pub: stores verified feeds, and replicates them with whoever connects.
+///
+/// ```no_run
+/// use push_mux::{
+///     Call,
+///     runtime::{Credentials, identity_file},
+///     ssb::{Pub, PubOptions},
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut options = PubOptions::new("/var/lib/pub");
+/// let identity = identity_file::load_or_create("/var/lib/pub/secret".as_ref(), identity_file::draw_seed)?;
+/// options.serve.credentials = Some(Credentials::new(identity));
+/// Pub::bind(options, &["net:0.0.0.0:8008~shs".parse()?])?
+///     .routes(|_shard, router| router.on_async("hello", async |call: Call| call.arg::<String>(0)))
+///     .anonymous(["hello"])
+///     .serve()?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Pub {
     options: PubOptions,
     identity: Arc<Keypair>,
@@ -51,6 +70,17 @@ pub struct Pub {
     blobs: BlobStore,
     bound: Bound,
     board: Board,
+    added: Added,
+}
+
+/// What an application adds to the methods of a pub.
+type Routes = Arc<dyn Fn(&Shard, Router) -> Router + Send + Sync>;
+
+/// The methods of an application beside those of the pub.
+#[derive(Default)]
+struct Added {
+    routes: Option<Routes>,
+    anonymous: Vec<String>,
 }
 
 impl Pub {
@@ -81,7 +111,22 @@ impl Pub {
         std::fs::create_dir_all(&dir).map_err(|error| PubError::Dir(dir.clone(), error))?;
         let blobs = BlobStore::open(&dir, options.blobs_bytes_max, options.disk_free_bytes_min)?;
         let bound = runtime::bind(listen)?;
-        Ok(Self { options, identity, store, blobs, bound, board: Board::default() })
+        Ok(Self { options, identity, store, blobs, bound, board: Board::default(), added: Added::default() })
+    }
+
+    /// Adds methods to those of the pub: `add` is run on each shard, with the router of the pub. They are the owner's alone unless
+    /// [`anonymous`](Self::anonymous) names them. The server ends at once if a name is taken.
+    #[must_use]
+    pub fn routes(mut self, add: impl Fn(&Shard, Router) -> Router + Send + Sync + 'static) -> Self {
+        self.added.routes = Some(Arc::new(add));
+        self
+    }
+
+    /// Methods that every peer with an identity may call, besides those of any pub.
+    #[must_use]
+    pub fn anonymous<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.added.anonymous.extend(names.into_iter().map(str::to_owned));
+        self
     }
 
     /// What peers dial, one for each listener.
@@ -123,12 +168,12 @@ impl Pub {
             is_read_only: AtomicBool::new(false),
             options: self.options,
         });
-        let board = self.board;
+        let (board, added) = (self.board, Arc::new(self.added));
         run_shards(self.bound, serve, move |shard| {
-            enter(&common, &start, &board, shard).unwrap_or_else(|error| {
+            enter(&common, &start, (&board, &added), shard).unwrap_or_else(|error| {
                 tracing::error!(%error, "a shard cannot start");
                 common.shutdown.ask();
-                dispatch(Router::new(), &common, None)
+                dispatch(Router::new(), &common, &added, None)
             })
         })?;
         // What shards had written is with the system; now it is on the disk too.
@@ -164,7 +209,7 @@ impl Pub {
 fn enter(
     common: &Arc<Common>,
     start: &Start,
-    board: &Board,
+    (board, added): (&Board, &Added),
     shard: &Shard,
 ) -> crate::Result<Rc<dyn Service>> {
     let node = Node::new(Arc::clone(common), shard, start)?;
@@ -176,17 +221,20 @@ fn enter(
     if node.is_registrar() {
         shard.spawn(Rc::clone(&node).watch_blobs());
     }
-    let router = calls::router(&node);
+    let mut router = calls::router(&node);
+    if let Some(add) = &added.routes {
+        router = add(shard, router);
+    }
     // It holds the node, which holds it: without this nothing of a pub would ever be dropped, its locks included.
     let held = Rc::clone(&node);
     shard.at_end(async move { drop(held.dialled.take()) });
-    *node.dialled.borrow_mut() = Some(dispatch(router.clone(), common, Some((&node, true))));
+    *node.dialled.borrow_mut() = Some(dispatch(router.clone(), common, added, Some((&node, true))));
     for (number, address) in common.options.connect.iter().enumerate() {
         if number % shard.count() == shard.index() {
             shard.spawn(keep_up(Rc::clone(&node), address.clone()));
         }
     }
-    Ok(dispatch(router, common, Some((&node, false))))
+    Ok(dispatch(router, common, added, Some((&node, false))))
 }
 
 /// How long a shard waits for what others have to tell it at the end, such as the clocks of its peers.
@@ -199,7 +247,8 @@ async fn finish(node: Rc<Node>) {
 }
 
 /// What answers connections: those that came, or those that were dialled.
-fn dispatch(router: Router, common: &Common, node: Option<(&Rc<Node>, bool)>) -> Rc<Dispatch> {
+fn dispatch(router: Router, common: &Common, added: &Added, node: Option<(&Rc<Node>, bool)>) -> Rc<Dispatch> {
+    let anonymous = ANONYMOUS.iter().copied().chain(added.anonymous.iter().map(String::as_str));
     let authorise = node.map(|(node, is_dialled)| -> Rc<dyn Fn(&Peer) -> Access> {
         let node = Rc::clone(node);
         Rc::new(move |peer| if is_dialled { Access::Anonymous } else { access(&node, peer) })
@@ -213,7 +262,7 @@ fn dispatch(router: Router, common: &Common, node: Option<(&Rc<Node>, bool)>) ->
         has_control: common.options.serve.session.control != ControlMode::Off,
         start: None,
         authorise,
-        anonymous: ANONYMOUS.iter().map(|name| (*name).to_owned()).collect(),
+        anonymous: anonymous.map(str::to_owned).collect(),
         connected,
     })
 }

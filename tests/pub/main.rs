@@ -4,4 +4,5 @@ mod blobs;
 mod fakes;
 mod feeds;
 mod fetches;
+mod methods;
 mod rig;

@@ -109,13 +109,24 @@ impl Rig {
         connect: &[&Address],
         tweak: impl FnOnce(&mut PubOptions),
     ) -> Self {
+        Self::made(dir, number, connect, tweak, bind)
+    }
+
+    /// A pub that `make` makes of its options and addresses.
+    pub(crate) fn made(
+        dir: TempDir,
+        number: u8,
+        connect: &[&Address],
+        tweak: impl FnOnce(&mut PubOptions),
+        make: impl FnOnce(&PubOptions, &[Address]) -> Pub,
+    ) -> Self {
         let mut options = PubOptions::new(dir.path().join("pub"));
         options.serve = serve_options(number);
         options.connect = connect.iter().map(|address| (*address).clone()).collect();
         tweak(&mut options);
         let socket = format!("unix:{}", dir.path().join("socket").display());
         let listen = ["net:127.0.0.1:0~shs", &socket].map(|address| address.parse().expect("an address"));
-        let server = bind(&options, &listen);
+        let server = make(&options, &listen);
         let mut addresses = server.addresses();
         let (socket, address) = (addresses.remove(1), addresses.remove(0));
         let (shutdown, board) = (server.shutdown(), server.board());
@@ -186,7 +197,7 @@ impl Rig {
 }
 
 /// Binds a pub. The last job of one that has ended may keep its stores open for a moment.
-fn bind(options: &PubOptions, listen: &[Address]) -> Pub {
+pub(crate) fn bind(options: &PubOptions, listen: &[Address]) -> Pub {
     let mut bound = Pub::bind(options.clone(), listen);
     for _ in 0..50 {
         if !matches!(bound, Err(PubError::Store(StoreError::InUse(_)) | PubError::Blobs(BlobError::InUse(_))))

@@ -52,5 +52,6 @@ pub(crate) fn router(node: &Rc<Node>) -> Router {
         messages::routes,
         status::routes,
     ];
-    groups.iter().fold(Router::new(), |router, routes| routes(router, node))
+    let metrics = Rc::clone(&node.metrics);
+    groups.iter().fold(Router::new().observe(metrics), |router, routes| routes(router, node))
 }

@@ -1,5 +1,6 @@
 //! `ebt.replicate`: drives an [`Exchange`] with what a peer says, and with what is stored here.
 
+use super::turns::{Step, Turns};
 use crate::{
     Call, CallError, PublicKey, RecvStream, Router, SendStream,
     mux::Outgoing,
@@ -7,8 +8,7 @@ use crate::{
     ssb::{
         ebt::{Arrival, Claim, Clock, Exchange, ExchangeLimits, Role},
         message::peek,
-        node::{ExchangePeer, FeedReader, Local, Node},
-        store::Stored,
+        node::{ExchangePeer, Local, Node},
     },
     wire::{Body, BodyKind},
 };
@@ -23,9 +23,6 @@ use std::{
 
 /// Frames taken, and messages sent, before other tasks get their turn.
 const FRAMES_A_TURN: usize = 256;
-
-/// Messages of one feed sent before the next feed has its turn.
-const MESSAGES_A_FEED: usize = 128;
 
 /// How often a peer's clock is saved while it is connected.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
@@ -85,7 +82,7 @@ pub(super) async fn run(
     let kept = Kept { node: Rc::clone(node), peer: Rc::clone(&peer) };
     let saving = save_sometimes(Rc::clone(node), Rc::downgrade(&peer));
     let saving = glommio::spawn_local(saving);
-    let mut driver = Driver { node, peer: &peer, tx, rx, frame: Vec::new(), feed: None };
+    let mut driver = Driver { node, peer: &peer, tx, rx, frame: Vec::new(), turns: Turns::new(node, &peer) };
     let ended = poll_fn(|cx| driver.poll(cx)).await;
     drop(driver);
     saving.cancel().await;
@@ -139,15 +136,6 @@ async fn save_sometimes(node: Rc<Node>, peer: std::rc::Weak<ExchangePeer>) {
     }
 }
 
-/// A feed on its way to the peer.
-struct Feed {
-    reader: FeedReader,
-    /// Read and not yet sent.
-    next: Option<Stored>,
-    sent: u32,
-    count: usize,
-}
-
 struct Driver<'a> {
     node: &'a Rc<Node>,
     peer: &'a Rc<ExchangePeer>,
@@ -155,7 +143,7 @@ struct Driver<'a> {
     rx: &'a mut RecvStream,
     /// Notes that are written and not yet sent.
     frame: Vec<u8>,
-    feed: Option<Feed>,
+    turns: Turns,
 }
 
 impl Driver<'_> {
@@ -259,41 +247,19 @@ impl Driver<'_> {
     /// Ready when there is more to send than a turn holds.
     fn poll_messages(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, CallError> {
         for _ in 0..FRAMES_A_TURN {
-            let Some(feed) = &mut self.feed else {
-                let local = Local::new(self.node, self.peer);
-                let next = self.peer.exchange.borrow_mut().poll_send(&local);
-                let Some((feed, from)) = next else { return Ok(Poll::Pending) };
-                let reader = FeedReader::new(self.node, feed, from);
-                self.feed = Some(Feed { reader, next: None, sent: 0, count: 0 });
-                continue;
-            };
-            if feed.next.is_none() && feed.count < MESSAGES_A_FEED {
-                match feed.reader.poll_next(cx) {
-                    Poll::Ready(read) => feed.next = read.map_err(super::span::store_error)?,
-                    Poll::Pending => return Ok(Poll::Pending),
-                }
-            }
-            let key = feed.reader.feed();
-            let local = Local::new(self.node, self.peer);
-            let owed = feed
-                .next
-                .take()
-                .filter(|message| self.peer.exchange.borrow().owes(&key, message.sequence, &local));
-            let Some(message) = owed else {
-                self.peer.exchange.borrow_mut().handle_sent(&key, feed.sent, &local);
-                self.feed = None;
-                continue;
+            let message = match self.turns.poll_step(cx)? {
+                Poll::Ready(Step::Send(message)) => message,
+                Poll::Ready(Step::Turned) => continue,
+                Poll::Ready(Step::Idle) | Poll::Pending => return Ok(Poll::Pending),
             };
             match self.tx.poll_send(cx, &Outgoing::borrowed(BodyKind::Json, &message.value)) {
                 Poll::Ready(sent) => sent?,
                 Poll::Pending => {
-                    feed.reader.slow_down();
-                    feed.next = Some(message);
+                    self.turns.handle_blocked(message);
                     return Ok(Poll::Pending);
                 }
             }
-            feed.sent = message.sequence;
-            feed.count += 1;
+            self.turns.handle_sent(message.sequence);
             self.node.metrics.sent(1);
         }
         Ok(Poll::Ready(()))

@@ -15,6 +15,7 @@ mod messages;
 mod peers;
 mod span;
 mod status;
+mod turns;
 
 pub(crate) use self::peers::attend;
 use super::node::Node;

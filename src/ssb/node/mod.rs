@@ -39,7 +39,7 @@ pub(crate) use self::{
     intake::Intake,
     invites::{Invite, Invites},
     peers::{NodeFigures, PeerEntry, PeerFigures},
-    reader::FeedReader,
+    reader::{FeedReader, Pace},
     registrar::{Wanted, load_graph, wanted},
     verdict::Refusal,
     writing::BlobWriting,

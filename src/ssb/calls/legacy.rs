@@ -1,6 +1,9 @@
 //! Replication with peers that know no epidemic broadcast trees: a `createHistoryStream` for each feed, in both directions.
 
-use super::peers::Replicating;
+use super::{
+    peers::Replicating,
+    window::{Answer, Unanswered, Window},
+};
 use crate::{
     Client, PublicKey, RecvStream,
     runtime::{Connection, RecvError},
@@ -10,6 +13,8 @@ use crate::{
     },
     wire::Body,
 };
+use futures_lite::FutureExt;
+use glommio::timer::sleep;
 use serde::Serialize;
 use std::{
     cell::{Cell, RefCell},
@@ -17,11 +22,15 @@ use std::{
     future::poll_fn,
     rc::Rc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 /// Feeds asked of one peer at once (4,096). Stops a pub of very many feeds from opening a stream for each with every peer that cannot
 /// do better.
 const STREAMS_MAX: usize = 4_096;
+
+/// How long calls that the peer says nothing to keep others back.
+const SILENCE_MAX: Duration = Duration::from_secs(1);
 
 /// What is known of a peer's way of replicating.
 #[derive(Default)]
@@ -68,9 +77,28 @@ struct Pull {
     client: Client,
     asked: RefCell<HashSet<PublicKey>>,
     refused: RefCell<HashSet<PublicKey>>,
+    window: Window,
 }
 
-/// Asks the peer for all that is wanted, until the connection ends.
+impl Pull {
+    /// Feeds to be asked for.
+    fn wanted(&self) -> Vec<PublicKey> {
+        let (feeds, asked) = (self.node.feeds.borrow(), self.asked.borrow());
+        let room = STREAMS_MAX.saturating_sub(asked.len());
+        feeds.wanted().filter(|feed| !asked.contains(*feed)).take(room).copied().collect()
+    }
+
+    /// Waits until the next feed may be asked for, or none any more.
+    async fn open(&self) {
+        let passing_over = async {
+            sleep(SILENCE_MAX).await;
+            self.window.pass_over();
+        };
+        poll_fn(|cx| self.window.poll_open(cx)).or(passing_over).await;
+    }
+}
+
+/// Asks the peer for all that is wanted, until the connection ends, or the peer is found to refuse.
 pub(super) async fn pull_all(node: &Rc<Node>, connection: &Connection) {
     if connection.state::<Replicating>().0.get() {
         return;
@@ -81,36 +109,51 @@ pub(super) async fn pull_all(node: &Rc<Node>, connection: &Connection) {
         client: Client::over(connection),
         asked: RefCell::default(),
         refused: RefCell::default(),
+        window: Window::default(),
     });
-    loop {
-        let wanted: Vec<_> = node.feeds.borrow().wanted().copied().collect();
-        for feed in wanted {
-            if pull.asked.borrow().len() < STREAMS_MAX && pull.asked.borrow_mut().insert(feed) {
-                glommio::spawn_local(pull_feed(Rc::clone(&pull), feed)).detach();
-            }
+    while !pull.window.is_shut() {
+        let wanted = pull.wanted();
+        if wanted.is_empty() {
+            node.wanted_changed().or(poll_fn(|cx| pull.window.poll_shut(cx))).await;
         }
-        node.wanted_changed().await;
+        for feed in wanted {
+            pull.open().await;
+            if pull.window.is_shut() {
+                break;
+            }
+            pull.asked.borrow_mut().insert(feed);
+            glommio::spawn_local(pull_feed(Rc::clone(&pull), feed, pull.window.ask())).detach();
+        }
     }
+    tracing::debug!(peer = %connection.peer(), "the peer gives no history streams, and is asked for none any more");
 }
 
 /// One feed. Whatever ends the stream, it is not asked for again on this connection.
-async fn pull_feed(pull: Rc<Pull>, feed: PublicKey) {
+async fn pull_feed(pull: Rc<Pull>, feed: PublicKey, call: Unanswered) {
     let seq = pull.node.feeds.borrow().sequence(&feed) + 1;
     let ask = Ask { id: feed.to_string(), seq, live: true, keys: false };
     let Ok(mut rx) = pull.client.source("createHistoryStream", (ask,)).await else { return };
-    if let Err(refusal) = take(&pull, &feed, &mut rx).await {
+    let first = poll_fn(|cx| poll_body(&pull, &mut rx, cx)).await;
+    let is_refused = matches!(first, Some(Err(_)));
+    pull.window.handle_answer(call, if is_refused { Answer::Refused } else { Answer::Given });
+    if let Err(refusal) = take(&pull, &feed, first, &mut rx).await {
         tracing::debug!(%feed, refusal, "a history stream is given up");
     }
 }
 
-async fn take(pull: &Pull, feed: &PublicKey, rx: &mut RecvStream) -> Result<(), String> {
-    while let Some(body) = poll_fn(|cx| poll_body(pull, rx, cx)).await {
+async fn take(
+    pull: &Pull,
+    feed: &PublicKey,
+    first: Option<Result<Body, RecvError>>,
+    rx: &mut RecvStream,
+) -> Result<(), String> {
+    let mut next = first;
+    while let Some(body) = next {
         let body = body.map_err(|error| error.to_string())?;
-        let Some(peeked) = peek(&body.bytes).filter(|peeked| peeked.author == *feed) else {
-            // Such as `{"sync": true}`, which some peers send when they are through with what is old.
-            continue;
-        };
-        pull.intake.push(*feed, peeked.sequence, body.bytes);
+        // Anything else is such as `{"sync": true}`, which some peers send when they are through with what is old.
+        if let Some(peeked) = peek(&body.bytes).filter(|peeked| peeked.author == *feed) {
+            pull.intake.push(*feed, peeked.sequence, body.bytes);
+        }
         for (refused, refusal) in pull.intake.take_refused() {
             if refusal != Refusal::NotStored {
                 pull.refused.borrow_mut().insert(refused);
@@ -119,6 +162,7 @@ async fn take(pull: &Pull, feed: &PublicKey, rx: &mut RecvStream) -> Result<(), 
         if pull.refused.borrow().contains(feed) {
             return Err("the peer sent a message that is refused".to_owned());
         }
+        next = poll_fn(|cx| poll_body(pull, rx, cx)).await;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ mod peers;
 mod span;
 mod status;
 mod turns;
+mod window;
 
 pub(crate) use self::peers::attend;
 use super::node::Node;

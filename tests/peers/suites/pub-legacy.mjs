@@ -10,6 +10,7 @@ import { connectClient, startLegacy } from '../lib/legacy-peer.mjs'
 import { promised, seededKeys, startModern } from '../lib/modern-peer.mjs'
 import { STAND_IN, startPub, unless } from '../lib/pub.mjs'
 import { newKeys } from '../lib/secret.mjs'
+import { dialPub, pushable } from '../lib/ssb-wire.mjs'
 import { scratch, until, within } from './harness.mjs'
 
 const COUNT = 300
@@ -119,6 +120,43 @@ describe('the pub and one that replicates by history streams', { skip: unless('l
     await alice.append(post('eleven'))
     assert.equal((await within(next, 'the next message'))[0].sequence, 11)
     rpc.close(true)
+  })
+})
+
+describe('a peer that asks by history streams is asked for many feeds', { skip: unless() }, () => {
+  const MANY = 200
+  const feeds = Array.from({ length: MANY }, (_, n) => seededKeys(`one of many ${n}`).id)
+  let pub
+  before(async () => { pub = await startPub({ replicate: feeds }) })
+  after(() => pub?.stop())
+
+  /** The calls of the pub on a peer that asks first and answers so. */
+  const dial = async (createHistoryStream) => {
+    const peer = await dialPub(pub.address, { serve: { createHistoryStream } })
+    peer.source('createHistoryStream', { id: peer.id, live: true, keys: false })
+    const asked = () => peer.calls.filter(({ name }) => name === 'createHistoryStream').length
+    await until(() => asked() > 0, 'the first call of the pub')
+    return { peer, asked }
+  }
+
+  test('all at once, if it answers', async () => {
+    const { peer, asked } = await dial(() => pull.empty())
+    await until(() => asked() >= MANY, 'a call for each feed')
+    await peer.close()
+  })
+
+  test('and for few only, if it refuses', async () => {
+    const { peer, asked } = await dial(() => pull.error(new Error('no')))
+    await new Promise((resolve) => setTimeout(resolve, 2500))
+    assert.ok(asked() < MANY / 2, `${asked()} calls`)
+    await peer.close()
+  })
+
+  test('and little by little, if it says nothing', async () => {
+    const { peer, asked } = await dial(() => pushable())
+    assert.ok(asked() < MANY, `${asked()} calls at first`)
+    await until(() => asked() >= MANY, 'a call for each feed in the end')
+    await peer.close()
   })
 })
 

@@ -122,7 +122,13 @@ async fn load(node: &Node, peer: PublicKey) -> Clock {
     })
 }
 
+/// Only of peers whose own feed is wanted, and of those that we dial: a stranger with ever new identities must not fill the disk.
 fn save(node: &Node, peer: &ExchangePeer) {
+    let is_known = node.feeds.borrow().is_wanted(&peer.key)
+        || node.peers.borrow().values().any(|entry| entry.key == peer.key && entry.is_outgoing);
+    if !is_known {
+        return;
+    }
     let bytes = peer.exchange.borrow().clock().to_bytes();
     let key = peer.key;
     node.common.mesh.tell(node.owner(&key), move |node| node.set_value_later(clock_key(&key), Some(bytes)));

@@ -18,7 +18,7 @@ use glommio::timer::sleep;
 use serde::Serialize;
 use std::{
     cell::{Cell, RefCell},
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     future::poll_fn,
     rc::Rc,
     task::{Context, Poll, Waker},
@@ -70,17 +70,36 @@ struct Ask {
     keys: bool,
 }
 
+/// How often a feed that could not be stored looks for room.
+const ROOM_POLL: Duration = Duration::from_secs(1);
+
 /// What the streams of a connection have in common.
 struct Pull {
     node: Rc<Node>,
     intake: Rc<Intake>,
     client: Client,
     asked: RefCell<HashSet<PublicKey>>,
-    refused: RefCell<HashSet<PublicKey>>,
+    /// Feeds whose messages were not taken, and whether that is the peer's fault.
+    refused: RefCell<HashMap<PublicKey, bool>>,
     window: Window,
 }
 
+/// Why a stream is given up.
+enum GivenUp {
+    /// The peer ended it, or sent what is refused: it is not asked for the feed again.
+    Spoilt(String),
+    /// The feed is not wanted any more, or the peer has begun to exchange feeds.
+    Unwanted,
+    /// What it brought could not be stored. It is asked again when there is room.
+    NotStored,
+}
+
 impl Pull {
+    /// Whether the peer exchanges feeds after all.
+    fn is_over(&self) -> bool {
+        self.client.connection().state::<Replicating>().0.get()
+    }
+
     /// Feeds to be asked for.
     fn wanted(&self) -> Vec<PublicKey> {
         let (feeds, asked) = (self.node.feeds.borrow(), self.asked.borrow());
@@ -111,14 +130,14 @@ pub(super) async fn pull_all(node: &Rc<Node>, connection: &Connection) {
         refused: RefCell::default(),
         window: Window::default(),
     });
-    while !pull.window.is_shut() {
+    while !pull.window.is_shut() && !pull.is_over() {
         let wanted = pull.wanted();
         if wanted.is_empty() {
             node.wanted_changed().or(poll_fn(|cx| pull.window.poll_shut(cx))).await;
         }
         for feed in wanted {
             pull.open().await;
-            if pull.window.is_shut() {
+            if pull.window.is_shut() || pull.is_over() {
                 break;
             }
             pull.asked.borrow_mut().insert(feed);
@@ -128,41 +147,61 @@ pub(super) async fn pull_all(node: &Rc<Node>, connection: &Connection) {
     tracing::debug!(peer = %connection.peer(), "the peer gives no history streams, and is asked for none any more");
 }
 
-/// One feed. Whatever ends the stream, it is not asked for again on this connection.
+/// One feed, asked for anew where what it brought could not be stored.
 async fn pull_feed(pull: Rc<Pull>, feed: PublicKey, call: Unanswered) {
-    let seq = pull.node.feeds.borrow().sequence(&feed) + 1;
-    let ask = Ask { id: feed.to_string(), seq, live: true, keys: false };
-    let Ok(mut rx) = pull.client.source("createHistoryStream", (ask,)).await else { return };
-    let first = poll_fn(|cx| poll_body(&pull, &mut rx, cx)).await;
-    let is_refused = matches!(first, Some(Err(_)));
-    pull.window.handle_answer(call, if is_refused { Answer::Refused } else { Answer::Given });
-    if let Err(refusal) = take(&pull, &feed, first, &mut rx).await {
-        tracing::debug!(%feed, refusal, "a history stream is given up");
+    let mut call = Some(call);
+    loop {
+        match pull_once(&pull, feed, &mut call).await {
+            Ok(()) => return,
+            Err(GivenUp::Spoilt(reason)) => {
+                tracing::debug!(%feed, reason, "a history stream is given up");
+                return;
+            }
+            Err(GivenUp::Unwanted) => {
+                pull.asked.borrow_mut().remove(&feed);
+                return;
+            }
+            Err(GivenUp::NotStored) => {
+                sleep(ROOM_POLL).await;
+                while pull.node.is_read_only() {
+                    sleep(ROOM_POLL).await;
+                }
+                pull.refused.borrow_mut().remove(&feed);
+            }
+        }
     }
 }
 
-async fn take(
-    pull: &Pull,
-    feed: &PublicKey,
-    first: Option<Result<Body, RecvError>>,
-    rx: &mut RecvStream,
-) -> Result<(), String> {
-    let mut next = first;
+async fn pull_once(pull: &Pull, feed: PublicKey, call: &mut Option<Unanswered>) -> Result<(), GivenUp> {
+    let seq = pull.node.feeds.borrow().sequence(&feed) + 1;
+    let ask = Ask { id: feed.to_string(), seq, live: true, keys: false };
+    let spoilt = |error: String| GivenUp::Spoilt(error);
+    let mut rx =
+        pull.client.source("createHistoryStream", (ask,)).await.map_err(|error| spoilt(error.to_string()))?;
+    let mut next = poll_fn(|cx| poll_body(pull, &mut rx, cx)).await;
+    if let Some(call) = call.take() {
+        let is_refused = matches!(next, Some(Err(_)));
+        pull.window.handle_answer(call, if is_refused { Answer::Refused } else { Answer::Given });
+    }
     while let Some(body) = next {
-        let body = body.map_err(|error| error.to_string())?;
+        let body = body.map_err(|error| spoilt(error.to_string()))?;
+        if pull.is_over() || !pull.node.feeds.borrow().is_wanted(&feed) {
+            return Err(GivenUp::Unwanted);
+        }
         // Anything else is such as `{"sync": true}`, which some peers send when they are through with what is old.
-        if let Some(peeked) = peek(&body.bytes).filter(|peeked| peeked.author == *feed) {
-            pull.intake.push(*feed, peeked.sequence, body.bytes);
+        if let Some(peeked) = peek(&body.bytes).filter(|peeked| peeked.author == feed) {
+            pull.intake.push(feed, peeked.sequence, body.bytes);
         }
         for (refused, refusal) in pull.intake.take_refused() {
-            if refusal != Refusal::NotStored {
-                pull.refused.borrow_mut().insert(refused);
-            }
+            // Of several the first: what follows a message that was not stored is a gap of our own making.
+            pull.refused.borrow_mut().entry(refused).or_insert(refusal != Refusal::NotStored);
         }
-        if pull.refused.borrow().contains(feed) {
-            return Err("the peer sent a message that is refused".to_owned());
+        match pull.refused.borrow().get(&feed) {
+            None => {}
+            Some(true) => return Err(spoilt("the peer sent a message that is refused".to_owned())),
+            Some(false) => return Err(GivenUp::NotStored),
         }
-        next = poll_fn(|cx| poll_body(pull, rx, cx)).await;
+        next = poll_fn(|cx| poll_body(pull, &mut rx, cx)).await;
     }
     Ok(())
 }

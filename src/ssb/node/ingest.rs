@@ -16,9 +16,11 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use futures_lite::FutureExt;
 use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, HashSet, VecDeque},
+    panic::AssertUnwindSafe,
     rc::Rc,
 };
 
@@ -166,7 +168,12 @@ impl Node {
         if !self.ingest.is_running.replace(true) {
             let node = Rc::clone(self);
             glommio::spawn_local(async move {
-                node.run_ingest().await;
+                if AssertUnwindSafe(node.run_ingest()).catch_unwind().await.is_err() {
+                    tracing::error!(
+                        "looking at messages panicked: those of that batch are lost, and asked for again"
+                    );
+                }
+                node.ingest.is_running.set(false);
             })
             .detach();
         }
@@ -190,7 +197,6 @@ impl Node {
             }
             glommio::executor().yield_if_needed().await;
         }
-        self.ingest.is_running.set(false);
     }
 
     /// Verifies a batch. What is refused has its verdict at once; what is accepted, when it is stored.

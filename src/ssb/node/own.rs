@@ -39,8 +39,8 @@ impl Node {
         let _turn =
             self.own.turn.acquire_permit(1).await.map_err(|error| CallError::new(error.to_string()))?;
         let head = self.ingest.head(&self.id()).map(|head| (head.sequence, head.id));
-        let now = wall_ms();
-        let timestamp = if now > self.own.last_ms.get() { now } else { self.own.last_ms.get() + 0.001 };
+        let (now, last) = (wall_ms(), self.last_timestamp(head.map(|(sequence, _)| sequence)).await);
+        let timestamp = if now > last { now } else { last + 0.001 };
         let hmac = self.common.options.hmac;
         let message = create(&self.common.identity, head, timestamp, content, hmac.as_ref())
             .map_err(|error| CallError::new(error.to_string()))?;
@@ -55,6 +55,20 @@ impl Node {
 }
 
 impl Node {
+    /// That of our last message, which may be one of an earlier run of the process.
+    async fn last_timestamp(&self, sequence: Option<u32>) -> f64 {
+        #[derive(serde::Deserialize)]
+        struct Timed {
+            timestamp: f64,
+        }
+        let (last, id) = (self.own.last_ms.get(), self.id());
+        let Some(sequence) = sequence.filter(|_| last == 0.0) else { return last };
+        let bounds = Bounds { messages_max: 1, bytes_max: usize::MAX };
+        let read = self.read(move |store| store.range(&id, sequence, bounds)).await.unwrap_or_default();
+        let timed = read.first().and_then(|message| serde_json::from_slice::<Timed>(&message.value).ok());
+        timed.map_or(last, |timed| timed.timestamp)
+    }
+
     /// Looks whether a message whose writing failed is stored.
     async fn recover_own(&self, message: &Message) {
         let id = message.id;

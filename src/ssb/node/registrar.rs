@@ -48,7 +48,7 @@ pub(crate) fn load_graph(root: PublicKey, contacts: &[Contact], feeds_max: usize
 pub(crate) fn wanted(graph: &Graph, root: PublicKey, hops: u32, pins: &[PublicKey]) -> Wanted {
     let distances = graph.hops(hops);
     let distance =
-        |feed: &PublicKey| distances.get(feed).and_then(|hops| u8::try_from(*hops).ok()).unwrap_or(0);
+        |feed: &PublicKey| distances.get(feed).map_or(0, |hops| u8::try_from(*hops).unwrap_or(u8::MAX));
     let mut wanted: Wanted =
         graph.wanted(hops, pins).into_iter().map(|feed| (feed, distance(&feed))).collect();
     wanted.insert(root, 0);

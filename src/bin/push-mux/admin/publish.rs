@@ -1,7 +1,8 @@
 use super::reach::{ReachArgs, print};
 use clap::Args;
 use push_mux::PublicKey;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Value, json, value::RawValue};
 
 #[derive(Args)]
 pub(crate) struct PublishArgs {
@@ -26,6 +27,8 @@ pub(crate) fn run(args: &PublishArgs) -> Result<(), String> {
     if content.get("type").and_then(Value::as_str).is_none() {
         return Err("the content is no object with a type".to_owned());
     }
+    // As it was written: the order of members is part of what is signed.
+    let content = RawValue::from_string(args.content.clone()).map_err(|error| error.to_string())?;
     publish(&args.reach, &content)
 }
 
@@ -47,9 +50,9 @@ fn stance(feed: &PublicKey, is_blocked: bool) -> Value {
 }
 
 /// Has the server's own feed say something; prints the message as it was stored.
-fn publish(reach: &ReachArgs, content: &Value) -> Result<(), String> {
-    let stored: Value = reach.with(async |client| client.call("publish", (content,)).await)?;
-    print(&stored.to_string())
+fn publish(reach: &ReachArgs, content: &impl Serialize) -> Result<(), String> {
+    let stored = reach.with(async |client| client.call_body("publish", (content,)).await)?;
+    print(&String::from_utf8_lossy(&stored.bytes))
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@ use crate::{
     PublicKey,
     ssb::store::{Contact, Entry, Stored},
 };
-use bytes::Bytes;
 use std::{collections::HashMap, rc::Rc};
 
 /// A message that has just been stored, on its way to every shard.
@@ -21,8 +20,7 @@ impl Arrival {
             author: message.author,
             sequence: message.sequence,
             received_ms,
-            // Kept for a while: a slice would keep all of a receive buffer.
-            value: Bytes::copy_from_slice(&message.value),
+            value: message.value,
         };
         Self { message, contact, origin }
     }

@@ -99,6 +99,8 @@ impl Intake {
         self.in_flight.set(self.in_flight.get() + 1);
         self.pending_bytes.set(self.pending_bytes.get() + value.len());
         let owner = self.node.owner(&author);
+        // A slice would keep all of a receive buffer, for as long as the message waits and is kept in memory afterwards.
+        let value = Bytes::copy_from_slice(&value);
         let mut pending = self.pending.borrow_mut();
         pending[owner].push(Candidate { origin: self.origin(), author, sequence, value });
         if pending[owner].len() >= FLUSH_MESSAGES {

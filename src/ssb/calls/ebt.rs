@@ -196,9 +196,7 @@ impl Driver<'_> {
         let feed = message.author;
         let local = Local::new(self.node, self.peer);
         match self.peer.exchange.borrow_mut().handle_message(&feed, message.sequence, &local) {
-            Arrival::Fresh => {
-                self.peer.intake.push(feed, message.sequence, body.bytes);
-            }
+            Arrival::Fresh => self.peer.intake.push(feed, message.sequence, body.bytes),
             Arrival::Duplicate { was_asked } => {
                 self.node.metrics.duplicate(1);
                 if was_asked {

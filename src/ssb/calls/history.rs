@@ -28,7 +28,7 @@ pub(super) fn routes(router: Router, node: &Rc<Node>) -> Router {
     router
         .on_source("createHistoryStream", async move |call: Call, tx: &mut SendStream| {
             let wanted: History = call.arg(0)?;
-            super::legacy::handle_history_call(&history, call.connection(), &wanted.id);
+            super::legacy::handle_history_call(call.connection());
             send_history(&history, call.peer().key, wanted, tx).await
         })
         .on_source("createUserStream", async move |call: Call, tx: &mut SendStream| {

@@ -41,7 +41,7 @@ pub(super) struct Legacy {
 
 /// A peer asked for a feed by `createHistoryStream`. One that replicates so asks for its own first, and waits for us to do the same before it
 /// asks for any other.
-pub(super) fn handle_history_call(_node: &Node, connection: &Connection, _feed: &PublicKey) {
+pub(super) fn handle_history_call(connection: &Connection) {
     let legacy = connection.state::<Legacy>();
     legacy.has_asked.set(true);
     if let Some(waker) = legacy.waker.borrow_mut().take() {

@@ -290,7 +290,7 @@ impl Node {
             let mut verdicts = Verdicts::default();
             match stored {
                 Ok(entries) => {
-                    origins.iter().for_each(|origin| verdicts.stored(*origin));
+                    origins.iter().for_each(|origin| verdicts.known(*origin));
                     node.announce(entries, origins);
                 }
                 Err(entries) => {

@@ -51,7 +51,6 @@ pub(crate) struct Intake {
     /// Bytes of those that are with their owners.
     sent_bytes: Cell<usize>,
     in_flight: Cell<usize>,
-    stored: Cell<u64>,
     refused: RefCell<Vec<(PublicKey, Refusal)>>,
     waiting: RefCell<Vec<Waker>>,
 }
@@ -67,7 +66,6 @@ impl Intake {
             pending_bytes: Cell::new(0),
             sent_bytes: Cell::new(0),
             in_flight: Cell::new(0),
-            stored: Cell::new(0),
             refused: RefCell::default(),
             waiting: RefCell::default(),
         });
@@ -84,17 +82,17 @@ impl Intake {
         Origin::Intake { shard: self.node.index(), id: self.id }
     }
 
-    /// Takes a message on its way; says whether it was news, as far as is known here.
-    pub(crate) fn push(&self, author: PublicKey, sequence: u32, value: Bytes) -> bool {
+    /// Takes a message on its way, unless it is known here already.
+    pub(crate) fn push(&self, author: PublicKey, sequence: u32, value: Bytes) {
         if sequence <= self.node.feeds.borrow().sequence(&author) {
             self.node.metrics.duplicate(1);
-            return false;
+            return;
         }
         if value.len() > VALUE_BYTES_MAX {
             let refusal = Refusal::Invalid(format!("a message has at most {VALUE_BYTES_MAX} bytes"));
             self.node.metrics.refused_message(refusal.name());
             self.refused.borrow_mut().push((author, refusal));
-            return false;
+            return;
         }
         self.in_flight.set(self.in_flight.get() + 1);
         self.pending_bytes.set(self.pending_bytes.get() + value.len());
@@ -107,7 +105,6 @@ impl Intake {
             drop(pending);
             self.flush();
         }
-        true
     }
 
     /// Sends what waits to its owners: to be called whenever nothing more is at hand.
@@ -139,8 +136,8 @@ impl Intake {
         Poll::Pending
     }
 
-    /// Waits until every message has its verdict; yields how many were stored so far.
-    pub(crate) async fn settled(&self) -> u64 {
+    /// Waits until every message has its verdict.
+    pub(crate) async fn settled(&self) {
         self.flush();
         poll_fn(|cx| {
             if self.in_flight.get() == 0 {
@@ -150,7 +147,6 @@ impl Intake {
             Poll::Pending
         })
         .await;
-        self.stored.get()
     }
 
     /// Feeds that gave offence since the last time.
@@ -174,7 +170,6 @@ impl Intake {
         let freed = if left == 0 { sent } else { sent / in_flight * verdict.count };
         self.free(freed);
         self.in_flight.set(left);
-        self.stored.set(self.stored.get() + verdict.stored as u64);
         self.refused.borrow_mut().extend_from_slice(&verdict.refused);
         self.waiting.take().into_iter().for_each(Waker::wake);
     }

@@ -50,8 +50,6 @@ pub(crate) struct Verdicts(HashMap<Origin, Verdict>);
 pub(crate) struct Verdict {
     /// Messages that were looked at.
     pub(crate) count: usize,
-    /// Of these, such as are stored now.
-    pub(crate) stored: usize,
     pub(crate) refused: Vec<(PublicKey, Refusal)>,
 }
 
@@ -62,12 +60,9 @@ impl Verdicts {
         verdict
     }
 
+    /// A message is stored, now or before.
     pub(crate) fn known(&mut self, origin: Origin) {
         self.of(origin);
-    }
-
-    pub(crate) fn stored(&mut self, origin: Origin) {
-        self.of(origin).stored += 1;
     }
 
     pub(crate) fn refuse(&mut self, origin: Origin, feed: PublicKey, refusal: Refusal, node: &Node) {
